@@ -1,0 +1,1 @@
+"""flatprov: Flatcar Container Linux nodes and clusters anywhere, from one typed API on Pulumi."""
