@@ -1,0 +1,391 @@
+"""The only module that talks to libvirt: connections, and the few calls the platform needs, in plain data.
+
+Blocking; libvirt releases the interpreter while it waits. One connection per URI and process, at most
+:data:`CALLS_AT_ONCE` operations on it at a time. libvirt-python is imported when the first connection is opened.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+from xml.etree import ElementTree
+
+from flatprov.errors import MissingDependencyError, PlatformError
+from flatprov.platforms.libvirt import console, faults, transfer
+
+CALLS_AT_ONCE = 4
+_KEEPALIVE_SECONDS, _KEEPALIVE_MISSES = 5, 3
+_UPDATE_DELETE, _UPDATE_ADD_LAST, _SECTION_DHCP_HOST = 2, 3, 4
+_LIVE_AND_CONFIG = 3
+_UNDEFINE_FLAGS = (1 | 2 | 4, 1 | 2)  # managed save, snapshot metadata, NVRAM; drivers without NVRAM refuse the first
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A volume. ``size_bytes`` is the virtual size, ``file_bytes`` what the file reaches to."""
+
+    name: str
+    path: str
+    size_bytes: int
+    file_bytes: int
+    backing_path: str
+
+
+@dataclass(frozen=True)
+class Domain:
+    """A domain as the host knows it."""
+
+    name: str
+    uuid: str
+    active: bool
+    xml: str  #: the persistent definition
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network as the host knows it."""
+
+    name: str
+    uuid: str
+    active: bool
+    xml: str
+
+
+_lock = threading.Lock()
+_clients: dict[str, Client] = {}
+
+
+def libvirt_module(subject: str) -> ModuleType:
+    """The libvirt package, its event loop running.
+
+    Raises:
+        MissingDependencyError: libvirt-python is not installed beside flatprov.
+    """
+    try:
+        import libvirt
+    except ImportError as error:
+        raise MissingDependencyError(
+            subject,
+            "the Python package libvirt-python is not installed",
+            "run `apt-get install libvirt-dev pkg-config gcc python3-dev && pip install 'flatprov[libvirt]'`",
+        ) from error
+    console.start_event_loop(libvirt)
+    return libvirt  # type: ignore[no-any-return]
+
+
+def connect(uri: str, subject: str) -> Client:
+    """The client for a URI; the same one for every caller of this process."""
+    with _lock:
+        client = _clients.setdefault(uri, Client(uri))
+    client.ensure(subject)
+    return client
+
+
+class Client:
+    """One libvirt daemon."""
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+        self.slots = threading.BoundedSemaphore(CALLS_AT_ONCE)
+        self._lock = threading.Lock()
+        self._connection: Any = None
+        self._libvirt: Any = None
+
+    def ensure(self, subject: str) -> None:
+        """Connect, or connect again after the daemon was restarted."""
+        with self._lock:
+            self._libvirt = libvirt_module(subject)
+            if self._connection is not None and self._connection.isAlive():
+                return
+            with self._calls(subject):
+                self._connection = self._libvirt.open(self.uri)
+                self._connection.setKeepAlive(_KEEPALIVE_SECONDS, _KEEPALIVE_MISSES)
+
+    @contextmanager
+    def _calls(self, subject: str) -> Iterator[None]:
+        try:
+            yield
+        except self._libvirt.libvirtError as error:
+            raise faults.translate(error.get_error_code(), str(error), subject, self.uri) from error
+
+    def _found(self, lookup: Callable[[], Any], subject: str) -> Any:
+        """What a lookup finds; None only when the daemon itself says that there is no such object."""
+        try:
+            return lookup()
+        except self._libvirt.libvirtError as error:
+            if error.get_error_code() in faults.GONE:
+                return None
+            raise faults.translate(error.get_error_code(), str(error), subject, self.uri) from error
+
+    # --- the host ----------------------------------------------------------------------------------------------------
+
+    def host_name(self) -> str:
+        """The host's own name."""
+        with self._calls("host"):
+            return str(self._connection.getHostname())
+
+    def free_memory_mib(self) -> int:
+        """Memory that no process uses now."""
+        with self._calls("host"):
+            return int(self._connection.getFreeMemory()) >> 20
+
+    def domain_types(self, arch: str) -> set[str]:
+        """``kvm``, ``qemu``: what the host's emulator for an architecture offers. Offered is not yet usable."""
+        with self._calls("host"):
+            root = ElementTree.fromstring(self._connection.getCapabilities())  # noqa: S314 - the daemon's own XML
+        found = set()
+        for guest in root.iter("guest"):
+            node = guest.find("arch")
+            if node is not None and node.get("name") == arch:
+                found |= {str(domain.get("type")) for domain in node.iter("domain")}
+        return found
+
+    # --- storage -----------------------------------------------------------------------------------------------------
+
+    def _pool(self, pool: str) -> Any:
+        found = self._found(lambda: self._connection.storagePoolLookupByName(pool), f"storage pool {pool}")
+        if found is None:
+            raise PlatformError(
+                f"storage pool {pool}",
+                f"there is none of that name on {self.uri}",
+                f"make it with `virsh -c {self.uri} pool-define-as {pool} dir --target /var/lib/libvirt/images` and "
+                f"`virsh -c {self.uri} pool-start {pool}`, or name another one",
+                host=self.uri,
+                path="storagePool",
+            )
+        with self._calls(f"storage pool {pool}"):
+            if not found.isActive():
+                found.create(0)
+        return found
+
+    def pool_free_bytes(self, pool: str) -> int:
+        """Room left in a storage pool."""
+        where = self._pool(pool)
+        with self._calls(f"storage pool {pool}"):
+            return int(where.info()[3])
+
+    def refresh_pool(self, pool: str) -> None:
+        """Let the daemon look at the pool again."""
+        where = self._pool(pool)
+        with self._calls(f"storage pool {pool}"):
+            where.refresh(0)
+
+    def find_volume(self, pool: str, name: str) -> Volume | None:
+        """A volume by name."""
+        where = self._pool(pool)
+        volume = self._found(lambda: where.storageVolLookupByName(name), f"volume {name}")
+        return None if volume is None else self._volume(volume)
+
+    def volumes(self, pool: str) -> list[Volume]:
+        """Every volume of a pool."""
+        where = self._pool(pool)
+        with self._calls(f"storage pool {pool}"):
+            found = where.listAllVolumes(0)
+        return [self._volume(volume) for volume in found]
+
+    def _volume(self, volume: Any) -> Volume:
+        with self._calls(f"volume {volume.name()}"):
+            root = ElementTree.fromstring(volume.XMLDesc(0))  # noqa: S314 - the daemon's own XML
+        return Volume(
+            name=root.findtext("name", ""),
+            path=root.findtext("target/path", ""),
+            size_bytes=int(root.findtext("capacity", "0")),
+            file_bytes=int(root.findtext("physical", "0")),
+            backing_path=root.findtext("backingStore/path", ""),
+        )
+
+    def create_volume(self, pool: str, name: str, xml: str) -> Volume:
+        """Make a volume."""
+        where = self._pool(pool)
+        with self._calls(f"volume {name}"):
+            return self._volume(where.createXML(xml, 0))
+
+    def upload(self, pool: str, name: str, source: transfer.Source, ctx: transfer.Progress) -> None:
+        """Fill a volume; it may be half full when this raises."""
+        where = self._pool(pool)
+        with self._calls(f"volume {name}"):
+            transfer.upload(self._connection, where.storageVolLookupByName(name), source, ctx)
+            where.refresh(0)
+
+    def delete_volume(self, pool: str, name: str) -> bool:
+        """Delete a volume; False when there was none."""
+        where = self._found(lambda: self._connection.storagePoolLookupByName(pool), f"storage pool {pool}")
+        volume = where and self._found(lambda: where.storageVolLookupByName(name), f"volume {name}")
+        if volume is None:
+            return False
+        return self._found(lambda: volume.delete(0) == 0, f"volume {name}") is not None
+
+    # --- networks ----------------------------------------------------------------------------------------------------
+
+    def networks(self) -> list[Network]:
+        """Every network of the host."""
+        with self._calls("networks"):
+            return [self._network(found) for found in self._connection.listAllNetworks(0)]
+
+    def find_network(self, name: str) -> Network | None:
+        """A network by name."""
+        found = self._found(lambda: self._connection.networkLookupByName(name), f"network {name}")
+        return None if found is None else self._network(found)
+
+    def find_network_uuid(self, uuid: str) -> Network | None:
+        """A network by UUID."""
+        found = self._found(lambda: self._connection.networkLookupByUUIDString(uuid), f"network {uuid}")
+        return None if found is None else self._network(found)
+
+    def _network(self, network: Any) -> Network:
+        return Network(network.name(), network.UUIDString(), bool(network.isActive()), network.XMLDesc(0))
+
+    def define_network(self, name: str, xml: str) -> None:
+        """Define a network, or redefine the one of the same UUID."""
+        with self._calls(f"network {name}"):
+            self._connection.networkDefineXML(xml)
+
+    def start_network(self, name: str) -> None:
+        """Start a network now and with the host."""
+        with self._calls(f"network {name}"):
+            network = self._connection.networkLookupByName(name)
+            network.setAutostart(1)
+            if not network.isActive():
+                network.create()
+
+    def delete_network(self, uuid: str) -> None:
+        """Stop and undefine a network; no error when it is gone."""
+        network = self._found(lambda: self._connection.networkLookupByUUIDString(uuid), f"network {uuid}")
+        if network is None:
+            return
+        with self._calls(f"network {network.name()}"):
+            if network.isActive():  # first stop: otherwise bridge and dnsmasq stay behind
+                network.destroy()
+            network.undefine()
+
+    def reservations(self, network: str) -> list[tuple[str, str, str]]:
+        """The DHCP reservations of a network: MAC, name, address."""
+        found = self.find_network(network)
+        if found is None:
+            return []
+        root = ElementTree.fromstring(found.xml)  # noqa: S314 - the daemon's own XML
+        return [
+            (str(host.get("mac")), str(host.get("name")), str(host.get("ip"))) for host in root.iterfind("ip/dhcp/host")
+        ]
+
+    def reserve(self, network: str, mac: str, name: str, address: str) -> None:
+        """Reserve an address, live; replaces what this MAC had, leaves it alone when it is the same."""
+        before = [entry for entry in self.reservations(network) if entry[0] == mac]
+        if before == [(mac, name, address)]:
+            return
+        for _, old_name, old_address in before:
+            self._reservation(network, _UPDATE_DELETE, mac, old_name, old_address)
+        self._reservation(network, _UPDATE_ADD_LAST, mac, name, address)
+
+    def release(self, network: str, mac: str) -> None:
+        """Drop the reservation of a MAC, if there is one."""
+        for _, name, address in [entry for entry in self.reservations(network) if entry[0] == mac]:
+            self._reservation(network, _UPDATE_DELETE, mac, name, address)
+
+    def _reservation(self, network: str, command: int, mac: str, name: str, address: str) -> None:
+        entry = ElementTree.Element("host", mac=mac, name=name, ip=address)
+        with self._calls(f"network {network}"):
+            found = self._connection.networkLookupByName(network)
+            flags = _LIVE_AND_CONFIG if found.isActive() else 2
+            found.update(command, _SECTION_DHCP_HOST, -1, ElementTree.tostring(entry, "unicode"), flags)
+
+    # --- machines ----------------------------------------------------------------------------------------------------
+
+    def domains(self) -> list[Domain]:
+        """Every domain of the host."""
+        with self._calls("domains"):
+            return [self._domain(found) for found in self._connection.listAllDomains(0)]
+
+    def find_domain(self, uuid: str) -> Domain | None:
+        """A domain by UUID."""
+        found = self._found(lambda: self._connection.lookupByUUIDString(uuid), f"domain {uuid}")
+        return None if found is None else self._domain(found)
+
+    def find_domain_name(self, name: str) -> Domain | None:
+        """A domain by name."""
+        found = self._found(lambda: self._connection.lookupByName(name), f"domain {name}")
+        return None if found is None else self._domain(found)
+
+    def _domain(self, domain: Any) -> Domain:
+        inactive_xml, with_secrets = 2, 1
+        flags = inactive_xml if domain.isPersistent() else 0
+        del with_secrets
+        return Domain(domain.name(), domain.UUIDString(), bool(domain.isActive()), domain.XMLDesc(flags))
+
+    def define_domain(self, name: str, xml: str) -> None:
+        """Define a domain, or redefine the one of the same UUID; a running one keeps running."""
+        with self._calls(name):
+            self._connection.defineXML(xml)
+
+    def start_domain(self, uuid: str, name: str) -> console.Console:
+        """Power on; the console is attached before the first instruction runs."""
+        paused, force = 1, 1
+        with self._calls(name):
+            domain = self._connection.lookupByUUIDString(uuid)
+            domain.createWithFlags(paused)
+            attached = console.Console(self._libvirt, self._connection, domain, force)
+            domain.resume()
+        return attached
+
+    def attach_console(self, uuid: str, name: str) -> console.Console:
+        """The console of a running domain, from now on."""
+        with self._calls(name):
+            return console.Console(self._libvirt, self._connection, self._connection.lookupByUUIDString(uuid), 1)
+
+    def set_autostart(self, uuid: str, name: str, autostart: bool) -> None:
+        """Whether the domain starts with its host."""
+        with self._calls(name):
+            self._connection.lookupByUUIDString(uuid).setAutostart(int(autostart))
+
+    def power_button(self, uuid: str, name: str) -> None:
+        """Ask the guest to shut down."""
+        with self._calls(name):
+            self._connection.lookupByUUIDString(uuid).shutdown()
+
+    def stop_domain(self, uuid: str, name: str) -> None:
+        """Power off at once; no error when it is off or gone."""
+        domain = self._found(lambda: self._connection.lookupByUUIDString(uuid), name)
+        if domain is None:
+            return
+        with self._calls(name):
+            if domain.isActive():
+                domain.destroy()
+
+    def delete_domain(self, uuid: str, name: str) -> None:
+        """Power off and undefine, with everything libvirt keeps of it; no error when it is gone."""
+        self.stop_domain(uuid, name)
+        domain = self._found(lambda: self._connection.lookupByUUIDString(uuid), name)
+        if domain is None:
+            return
+        full, small = _UNDEFINE_FLAGS
+        try:
+            domain.undefineFlags(full)
+        except self._libvirt.libvirtError:
+            with self._calls(name):
+                domain.undefineFlags(small)
+
+    def resize_disk(self, uuid: str, name: str, device: str, size_bytes: int) -> None:
+        """Grow a disk of a running domain."""
+        bytes_flag = 1
+        with self._calls(name):
+            self._connection.lookupByUUIDString(uuid).blockResize(device, size_bytes, bytes_flag)
+
+    def resize_volume(self, pool: str, name: str, size_bytes: int) -> None:
+        """Grow a volume that no running domain uses."""
+        where = self._pool(pool)
+        with self._calls(f"volume {name}"):
+            where.storageVolLookupByName(name).resize(size_bytes, 0)
+
+    def read_guest_file(self, uuid: str, path: str) -> bytes | None:
+        """A small file of the guest by the guest agent; None when the agent or the file does not answer."""
+        try:
+            return console.read_guest_file(self._libvirt, self._connection.lookupByUUIDString(uuid), path)
+        except self._libvirt.libvirtError:  # no agent yet, no file yet, no domain: the caller asks again
+            return None
+
+
+__all__: Sequence[str] = ("CALLS_AT_ONCE", "Client", "Domain", "Network", "Volume", "connect", "libvirt_module")

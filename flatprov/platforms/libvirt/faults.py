@@ -1,0 +1,54 @@
+"""libvirt's error codes as flatprov's errors.
+
+Codes from libvirt's ``virErrorNumber``. Only four of them mean that an object is gone; everything else, a lost
+connection above all, says nothing about it.
+"""
+
+from __future__ import annotations
+
+from flatprov.errors import DeniedError, ForeignObjectError, OutOfSpaceError, PlatformError, UnreachableError
+
+GONE = frozenset({42, 43, 49, 50})  # NO_DOMAIN, NO_NETWORK, NO_STORAGE_POOL, NO_STORAGE_VOL
+EXISTS = frozenset({28, 37, 90})  # DOM_EXIST, NETWORK_EXIST, STORAGE_VOL_EXIST
+_CONNECTION = frozenset({5, 26, 38, 39, 40})  # NO_CONNECT, CALL_FAILED, SYSTEM_ERROR, RPC, GNUTLS_ERROR
+_DENIED = frozenset({29, 45, 88})  # OPERATION_DENIED, AUTH_FAILED, ACCESS_DENIED
+_NO_SPACE = ("no space left", "cannot allocate memory", "not enough free space", "disk quota exceeded")
+
+
+def translate(code: int, text: str, subject: str, host: str) -> PlatformError:
+    """The error for one libvirt failure.
+
+    Args:
+        code: ``virErrorNumber``.
+        text: libvirt's message; it never holds file contents.
+        subject: the object that was worked on.
+        host: the connection URI.
+    """
+    said = " ".join(text.split())
+    if any(words in said.lower() for words in _NO_SPACE):
+        return OutOfSpaceError(subject, f"no room on {host} ({said})", "free some, or use another storage pool", host=host)
+    if code in _DENIED or "permission denied" in said.lower() and code in _CONNECTION:
+        return DeniedError(
+            subject,
+            f"{host} does not let this user manage machines ({said})",
+            "add the user to the group libvirt, or run as root",
+            host=host,
+        )
+    if code in _CONNECTION:
+        return unreachable(subject, said, host)
+    if code in EXISTS:
+        return ForeignObjectError(subject, f"it exists on {host} already ({said})", "choose another name", host=host)
+    return PlatformError(subject, f"{host} says: {said} (libvirt error {code})", host=host)
+
+
+def unreachable(subject: str, said: str, host: str) -> UnreachableError:
+    """The error for a host that does not answer, with what to try for its transport."""
+    if "+ssh" in host:
+        todo = "try `ssh` to that host by hand; it needs libvirtd and nc or virt-ssh-helper there"
+    elif "+tls" in host:
+        todo = "check that libvirtd-tls.socket listens there and that the certificates are valid"
+    elif "socket=" in host:
+        todo = "check that the daemon behind this socket still runs"
+    else:
+        todo = "start it with `systemctl start libvirtd`, or install the package libvirt-daemon-system"
+    return UnreachableError(subject, f"libvirt at {host} does not answer ({said})", todo, host=host)
