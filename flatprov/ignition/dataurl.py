@@ -1,0 +1,109 @@
+"""``data:`` URLs: how a config carries contents inline.
+
+The encoder chooses as Butane does: percent-encoding, else base64 where that is strictly shorter, else gzip where
+that is shorter still. The decoder accepts what Ignition's does and nothing else.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import struct
+import zlib
+from urllib.parse import quote, unquote_to_bytes
+
+from flatprov.errors import ConfigError
+
+#: No inline value decompresses to more than this many bytes; it keeps a hostile config from filling the memory.
+MAX_BYTES = 256 << 20
+
+_GZIP_MARGIN = 4  # the compressed form must win by more than this
+_HEAD = re.compile(
+    r"(?:(?:text|image|audio|video|application|message|multipart|x-[^/;,]+)/[^;,]*)?((?:;[^;,]*)*)\Z", re.I
+)
+_FORBIDDEN = re.compile(r"[^\x21-\x7e]|[<>#\"{}|\\^\[\]`]")
+_BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+
+
+def gzip_bytes(data: bytes) -> bytes:
+    """Compress at level 9 with an empty header, so that equal input gives equal output on every Python."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    body = packer.compress(data) + packer.flush()
+    return (
+        b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff"
+        + body
+        + struct.pack("<II", zlib.crc32(data), len(data) & 0xFFFFFFFF)
+    )
+
+
+def gunzip_bytes(data: bytes) -> bytes:
+    """Decompress one or more gzip members.
+
+    Raises:
+        ValueError: the data is no gzip, is cut short, or is larger than ``MAX_BYTES`` when decompressed.
+    """
+    out = bytearray()
+    while data:
+        unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
+        try:
+            out += unpacker.decompress(data, MAX_BYTES + 1 - len(out))
+        except zlib.error as error:
+            raise ValueError("it is no valid gzip") from error
+        if len(out) > MAX_BYTES:
+            raise ValueError("it decompresses to too many bytes")
+        if not unpacker.eof:
+            raise ValueError("the gzip is cut short")
+        data = unpacker.unused_data.lstrip(b"\0")
+    return bytes(out)
+
+
+def encode(data: bytes, compression: str | None = None) -> tuple[str, str]:
+    """Give the shortest ``data:`` URL for the bytes, and the value of ``compression`` that goes with it.
+
+    Args:
+        data: the contents.
+        compression: None lets the encoder compress; any other value says what the bytes already are, and is kept.
+    """
+    best = "," + quote(data, safe="!*'()")
+    plain = ";base64," + base64.b64encode(data).decode("ascii")
+    if len(plain) < len(best):
+        best = plain
+    if compression is not None:
+        return "data:" + best, compression
+    packed = ";base64," + base64.b64encode(gzip_bytes(data)).decode("ascii")
+    if len(packed) + _GZIP_MARGIN < len(best):
+        return "data:" + packed, "gzip"
+    return "data:" + best, ""
+
+
+def is_inline(source: object) -> bool:
+    """Tell whether a ``source`` carries its contents itself."""
+    return isinstance(source, str) and source.startswith("data:")
+
+
+def decode(source: str, compression: str | None = "") -> bytes:
+    """Give the bytes a ``data:`` URL stands for, decompressed where ``compression`` says so.
+
+    Raises:
+        ConfigError: the URL or the gzip in it is malformed. The message does not contain the data.
+    """
+    head, comma, data = source[len("data:") :].partition(",")
+    parsed = _HEAD.match(head)
+    if not is_inline(source) or not comma or not parsed:
+        raise ConfigError("", "the data URL is malformed", "write data:,TEXT or data:;base64,TEXT")
+    if parsed[1].endswith(";base64"):
+        try:
+            raw = base64.b64decode(re.sub(r"[\r\n]", "", data), validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise ConfigError("", "the base64 of a data URL is malformed", "encode it with padding") from error
+    elif _FORBIDDEN.search(data) or _BAD_ESCAPE.search(data):
+        raise ConfigError("", "a data URL contains characters that must be percent-encoded", "encode it again")
+    else:
+        raw = unquote_to_bytes(data)
+    if compression != "gzip":
+        return raw
+    try:
+        return gunzip_bytes(raw)
+    except ValueError as error:
+        raise ConfigError("", f"inline contents are marked as gzip, but {error}", "compress them again") from error
