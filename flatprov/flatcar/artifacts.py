@@ -1,7 +1,7 @@
 """Which file of a release is for which platform, and where it lies.
 
-Data from the release servers' listings. Files of a platform are in the order in which they are tried: first the one that
-needs no unpacking. Which of them exists depends on the version.
+Data from the release servers' listings. The files of a platform are in the order in which they are tried: first the one
+that needs no unpacking. Which of them exists depends on the version.
 """
 
 from __future__ import annotations

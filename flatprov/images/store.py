@@ -1,0 +1,160 @@
+"""The image store: a folder that only ever shows verified files.
+
+::
+
+    ROOT/blobs/AB/ABCD…/FILE      verified files as published, by SHA-512
+    ROOT/unpacked/AB/ABCD…/FILE   what was unpacked from the verified file of that SHA-512
+    ROOT/evidence/KEY/            signed digests and the key they were checked with, checked again by each run
+    ROOT/partial/                 bytes that nobody has verified yet; never read as an image
+    ROOT/known/                   digests of files that need not be hashed again while they stay unchanged
+    ROOT/locks/                   one per thing that is made; the kernel frees them when a process dies
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from flatprov.errors import CancelledError
+from flatprov.images.failures import disk_error
+from flatprov.images.remembered import Remembered
+
+_POLL_SECONDS = 0.05
+
+
+def default_root() -> Path:
+    """``$XDG_CACHE_HOME/flatprov/images``, else ``~/.cache/flatprov/images``."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(base) if base.startswith("/") else Path.home() / ".cache") / "flatprov" / "images"
+
+
+class Store:
+    """A content-addressed folder, shared by all stacks and processes of a user.
+
+    Args:
+        root: None for the default folder. It is made when first written to, for this user only.
+    """
+
+    def __init__(self, root: str | os.PathLike[str] | None = None) -> None:
+        self.root = Path(root) if root is not None else default_root()
+        self.digests = Remembered(self.root / "known")
+
+    def prepare(self) -> None:
+        """Make the folder.
+
+        Raises:
+            ImageError: not allowed, or no space.
+        """
+        try:
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            (self.root / "partial").mkdir(exist_ok=True)
+            (self.root / "locks").mkdir(exist_ok=True)
+        except OSError as error:
+            raise disk_error("image store", error, str(self.root)) from None
+
+    @contextmanager
+    def lock(self, key: str, cancelled: Callable[[], bool] | None = None) -> Iterator[None]:
+        """Hold a lock that one process (and thread) at a time has; waits for it.
+
+        Raises:
+            CancelledError: the user stopped waiting.
+        """
+        self.prepare()
+        try:
+            handle = os.open(self.root / "locks" / f"{name_of(key)}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise disk_error("image store", error, str(self.root)) from None
+        try:
+            while True:
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if cancelled is not None and cancelled():
+                        raise CancelledError(key, "was stopped while another process fetches it") from None
+                    time.sleep(_POLL_SECONDS)
+            yield
+        finally:
+            os.close(handle)  # frees the lock
+
+    def part_path(self, key: str) -> Path:
+        """Where unverified bytes of a URL or an unpacking go."""
+        return self.root / "partial" / f"{name_of(key)}.part"
+
+    def evidence_path(self, key: str) -> Path:
+        """A folder for the signed digests of one release file."""
+        return self.root / "evidence" / name_of(key)
+
+    def find(self, sha512: str, file_name: str) -> Path | None:
+        """A verified file, or None. One that was changed in the store is removed."""
+        path = self._blob(sha512, file_name)
+        if not path.is_file():
+            return None
+        if self.digests.sha512(path) == sha512.lower():
+            return path
+        path.unlink(missing_ok=True)
+        return None
+
+    def commit(self, part: Path, sha512: str, file_name: str) -> Path:
+        """Give a file that the caller has verified and synced its place; atomic.
+
+        Raises:
+            ImageError: the disk refused.
+        """
+        path = self._blob(sha512, file_name)
+        self._place(part, path)
+        self.digests.remember(path, sha512)
+        return path
+
+    def find_unpacked(self, source_sha512: str, file_name: str) -> Path | None:
+        """What was unpacked from a verified file, or None. One that was changed since is removed."""
+        path = self._unpacked(source_sha512, file_name)
+        if not path.is_file():
+            return None
+        known = self.digests.recorded(path)
+        if known and self.digests.sha512(path) == known:
+            return path
+        path.unlink(missing_ok=True)
+        return None
+
+    def commit_unpacked(self, part: Path, source_sha512: str, file_name: str, sha512: str) -> Path:
+        """Give an unpacked, synced file its place; atomic. Without its record it is unpacked again."""
+        path = self._unpacked(source_sha512, file_name)
+        self._place(part, path)
+        self.digests.remember(path, sha512)
+        return path
+
+    def drop_evidence(self, key: str) -> None:
+        """Forget signed digests that turned out wrong."""
+        shutil.rmtree(self.evidence_path(key), ignore_errors=True)
+
+    def _blob(self, sha512: str, file_name: str) -> Path:
+        return self.root / "blobs" / sha512[:2].lower() / sha512.lower() / Path(file_name).name
+
+    def _unpacked(self, sha512: str, file_name: str) -> Path:
+        return self.root / "unpacked" / sha512[:2].lower() / sha512.lower() / Path(file_name).name
+
+    def _place(self, part: Path, path: Path) -> None:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part.chmod(0o444)
+            part.replace(path)
+            folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+        except OSError as error:
+            raise disk_error(path.name, error, str(self.root)) from None
+        part.with_name(part.name + ".json").unlink(missing_ok=True)
+
+
+def name_of(key: str) -> str:
+    """A file name for any key."""
+    return hashlib.sha256(key.encode()).hexdigest()
