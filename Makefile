@@ -7,13 +7,13 @@ help:  ## this list
 
 up:  ## two Flatcar nodes on this machine: installs what is missing, then `pulumi up` on stacks/homelab
 	@tests/lab/bootstrap.sh
-	@.venv/bin/python tests/lab/up.py up
+	@python3 tests/lab/up.py up
 
 down:  ## remove the nodes and all that belongs to them, and check that nothing is left
-	@.venv/bin/python tests/lab/up.py down
+	@python3 tests/lab/up.py down
 
 ssh:  ## log in: make ssh NODE=web-0
-	@.venv/bin/python tests/lab/up.py ssh $(NODE)
+	@python3 tests/lab/up.py ssh $(NODE)
 
 test:  ## everything CI runs
 	@tests/lab/test.sh

@@ -13,9 +13,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 LAB = ROOT / "tests" / "lab"
-sys.path.insert(0, str(LAB))  # kvm.py and up.py are scripts: they are imported by their plain names
+sys.path.insert(0, str(LAB))  # up.py and its package `local` are no part of flatprov
 
-import kvm  # noqa: E402
+from local import kvm  # noqa: E402
 
 
 class Lab:

@@ -9,9 +9,9 @@ import subprocess
 import time
 from pathlib import Path
 
-import kvm
 import pytest
 from conftest import LAB, Lab
+from local import kvm
 
 
 def shell(script: str, **env: str) -> subprocess.CompletedProcess[str]:
