@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from flatprov.images.failures import disk_error, image_error
+from flatprov.images.failures import Kind, disk_error, image_error
 from flatprov.images.http import (
     ATTEMPTS,
     BACKOFF_SECONDS,
@@ -170,36 +170,41 @@ class _Transfer:
         self.resumed = self.resumed or self.done > 0
         return meta
 
-    def _restart(self, file: IO[bytes]) -> None:
-        file.seek(0)
-        file.truncate()
+    def _restart(
+        self, file: IO[bytes], reason: str = "cannot be continued on this server, and it cuts connections"
+    ) -> None:
+        """Forget what has arrived. A server that makes us do so again and again is given up."""
+        self.restarts += 1 if self.done else 0
+        if self.restarts > MAX_RESTARTS:
+            discard(self.part)
+            kind: Kind = "changed" if "changes" in reason else "truncated"
+            raise image_error(kind, self.url, reason, "use another mirror, or try later")
+        if file.seek(0, os.SEEK_END):
+            file.seek(0)
+            file.truncate()
         self.digest = hashlib.sha512()
         self.done = self.total = self.before = 0
+        self.resumed = False
 
     def _receive(self, response: httpx.Response, file: IO[bytes], stopped: Cancelled, validator: str) -> None:
         check_response(response, self.url)
         if response.status_code == 416:
+            self._restart(file, "the server announces more bytes than it has")
             discard(self.part)
-            self._restart(file)
-            raise TransientError(
-                image_error("changed", self.url, "the file is shorter now than what was downloaded of it")
-            )
+            raise TransientError(image_error("truncated", self.url, "the server announces more bytes than it has"))
         if response.status_code == 206:
             span = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
             same = validator in (response.headers.get("ETag", validator), response.headers.get("Last-Modified", ""))
             if not same or span is None or int(span[1]) != self.done or int(span[3]) != (self.total or int(span[3])):
+                self._restart(file, "the server sends other parts than asked for")
                 discard(self.part)
                 raise TransientError(image_error("protocol", self.url, "the server sent another part than asked for"))
             self.total = int(span[3])
         else:
-            if self.done:
-                self.restarts += 1
-                if self.restarts > MAX_RESTARTS:
-                    raise image_error(
-                        "changed", self.url, "changes on the server again and again", "wait until it is complete there"
-                    )
-            self._restart(file)
-            self.resumed = False
+            if validator and validator in (response.headers.get("ETag"), response.headers.get("Last-Modified")):
+                self._restart(file)  # the same file, but the server knows no ranges
+            else:
+                self._restart(file, "changes on the server again and again")
             self.total = int(response.headers.get("Content-Length") or 0)
             _write_meta(self.part, self.url, response, self.total)
         self._check_size(self.total)

@@ -6,6 +6,7 @@ Proxies come from the environment (``HTTPS_PROXY``, ``NO_PROXY``). Certificates 
 
 from __future__ import annotations
 
+import functools
 import os
 import random
 import ssl
@@ -29,6 +30,7 @@ ATTEMPTS = 5  #: in a row without progress
 BACKOFF_SECONDS = 0.5  #: doubles with each attempt, up to ten seconds
 MAX_REDIRECTS = 10
 _POLL_SECONDS = 0.05
+_CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
 class TransientError(Exception):
@@ -61,6 +63,12 @@ def trusted_certificates() -> ssl.SSLContext:
     Raises:
         ImageError: a named file cannot be read.
     """
+    return _certificates(tuple(os.environ.get(name, "") for name in _CERTIFICATE_VARIABLES))
+
+
+@functools.lru_cache(maxsize=4)
+def _certificates(_variables: tuple[str, ...]) -> ssl.SSLContext:
+    """Loading them takes tens of milliseconds: done once for one state of the environment."""
     context = ssl.create_default_context()
     paths = ssl.get_default_verify_paths()
     if not any(
@@ -69,7 +77,7 @@ def trusted_certificates() -> ssl.SSLContext:
         import certifi
 
         context.load_verify_locations(certifi.where())
-    for variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+    for variable in _CERTIFICATE_VARIABLES[2:]:
         if bundle := os.environ.get(variable):
             try:
                 context.load_verify_locations(bundle)
