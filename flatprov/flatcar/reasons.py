@@ -18,6 +18,9 @@ _CONFIG_ERROR = re.compile(r"\berror at (\S+?,? line \d+ col \d+|\$\S*|line \d+ 
 _DEVICE = re.compile(r'(?:waiting for devices \[([^\]]+)\]|device unit (\S+\.device) timeout|device "?(/dev/[^"\s:]+))')
 _LONG = 400
 
+#: What is said of a device unit that systemd waited for in vain.
+DEVICE = "the device never appeared"
+
 
 @dataclass
 class Clues:
@@ -192,7 +195,7 @@ FATAL: Table = (
 )
 
 
-def judge(report: Report, units: frozenset[str]) -> tuple[str, str, tuple[str, ...]]:
+def judge(report: Report, units: frozenset[str], clues: Clues) -> tuple[str, str, tuple[str, ...]]:
     """What a report means: the reason of a failure and its unit, both empty for a good boot, and warnings."""
     ours = [unit for unit in report.failed if unit.name in units]
     others = [unit for unit in report.failed if unit.name not in units]
@@ -204,17 +207,16 @@ def judge(report: Report, units: frozenset[str]) -> tuple[str, str, tuple[str, .
         *(f"{name} ended and is being started again" for name in report.restarting),
         *(f"{name} was not started: what it needs failed, or nothing wants it" for name in report.unstarted),
     ]
+    gone = [f"{name}: {DEVICE}" for name, error in clues.results.items() if error == DEVICE]
+    never = f"not started: {', '.join(gone) or 'what it needs failed, or nothing wants it'}"
     if ours:
         first = ours[0]
         said = f"; its last line: {first.journal[-1]}" if first.journal else ""
-        more = f"; also {', '.join(unit.name for unit in ours[1:])}" if len(ours) > 1 else ""
+        also = [*(unit.name for unit in ours[1:]), *(f"{name}: {never}" for name in unmounted)]
+        more = f"; also {', '.join(also)}" if also else ""
         return f"{first}{said}{more}", first.name, tuple(warnings)
     if unmounted:
-        return (
-            f"{unmounted[0]} was not started: what it needs failed, or nothing wants it",
-            unmounted[0],
-            tuple(warnings),
-        )
+        return f"{unmounted[0]} was {never}", unmounted[0], tuple(warnings)
     if report.state == "maintenance":
         first_other = others[0] if others else None
         why = f": {first_other}" if first_other else ""

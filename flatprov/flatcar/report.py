@@ -1,8 +1,8 @@
 """The boot report: the unit that writes it, and how its line on the console is read.
 
 ``flatprov-report.service`` writes ``FLATPROV-REPORT LENGTH {json}`` when the boot's job queue is empty, three times
-within five seconds, and ``FLATPROV-WAITING LENGTH {json}`` each ten seconds until then. Other output may cut a line; the
-length tells, and what is known to come from the kernel or from systemd is taken out of it again.
+within five seconds, and ``FLATPROV-WAITING LENGTH {json}`` each ten seconds until then. Other output may cut a line;
+the length tells, and what is known to come from the kernel or from systemd is taken out of it again.
 """
 
 from __future__ import annotations

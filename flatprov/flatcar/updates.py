@@ -109,7 +109,7 @@ def _window(start: str, length: str) -> tuple[tuple[str, str], ...]:
         raise ConfigError(
             "updates",
             "a reboot window needs a start" if not start else "is no start of a reboot window",
-            'write "14:00" for each day or "Thu 23:00" for one day of the week, in UTC',
+            'write "14:00" for each day or "Thu 23:00" for one day of the week (UTC unless the machine says otherwise)',
             path="updates.window_start",
         )
     found = _LENGTH.match(length)
@@ -123,4 +123,7 @@ def _window(start: str, length: str) -> tuple[tuple[str, str], ...]:
             f'write it like "1h30m"; at most {longest // 3600}h for this start',
             path="updates.window_length",
         )
-    return (("LOCKSMITHD_REBOOT_WINDOW_START", f'"{start}"'), ("LOCKSMITHD_REBOOT_WINDOW_LENGTH", length))
+    return (
+        ("LOCKSMITHD_REBOOT_WINDOW_START", f'"{start}"' if " " in start else start),
+        ("LOCKSMITHD_REBOOT_WINDOW_LENGTH", length),
+    )
