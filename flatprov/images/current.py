@@ -9,9 +9,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 from collections.abc import Sequence
 
-from flatprov.errors import FlatprovError, ImageError
+from flatprov.errors import CancelledError, FlatprovError, ImageError
 from flatprov.flatcar.releases import resolve
 from flatprov.images.download import Progress
 from flatprov.images.feeds import fetch_feed
@@ -27,8 +28,15 @@ _NOT_REACHED = frozenset(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status."""
     options = _parser().parse_args(arguments)
+    deadline = time.monotonic() + 2 * options.timeout  # looking up a name has no limit of its own
     try:
-        feed = fetch_feed(options.channel, options.mirror, timeout_seconds=options.timeout, attempts=1)
+        feed = fetch_feed(
+            options.channel,
+            options.mirror,
+            timeout_seconds=options.timeout,
+            attempts=1,
+            cancelled=lambda: time.monotonic() > deadline,
+        )
         info = resolve([feed], options.channel, options.version, options.arch)
         got = obtain_release(
             info,
@@ -42,6 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("stopped; run again to continue", file=sys.stderr)
         return 130
+    except CancelledError as error:
+        print(f"{error.subject}: no answer within {2 * options.timeout:g} s", file=sys.stderr)
+        return 3
     except FlatprovError as error:
         print(" ".join(str(error).split()), file=sys.stderr)
         return 3 if isinstance(error, ImageError) and error.code in _NOT_REACHED else 1

@@ -29,6 +29,7 @@ from flatprov.images.http import (
     translate,
     with_retries,
 )
+from flatprov.images.store import name_of
 from flatprov.images.verify import check_sha512
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ class _Transfer:
     def _begin(self, file: IO[bytes], stopped: Cancelled) -> dict[str, str] | None:
         """Hash what an earlier attempt left, or start over where it cannot be continued."""
         meta = _read_meta(self.part)
-        if meta is None or meta.get("url") != self.url:
+        if meta is None or meta.get("url") != name_of(self.url):
             self._restart(file)
             return None
         self.digest = hashlib.sha512()
@@ -245,7 +246,7 @@ def _read_meta(part: Path) -> dict[str, str] | None:
 def _write_meta(part: Path, url: str, response: httpx.Response, total: int) -> None:
     etag = response.headers.get("ETag", "")
     meta = {
-        "url": url,
+        "url": name_of(url),  # hashed: an address may hold a login
         "etag": "" if etag.startswith("W/") else etag,  # a weak one does not promise equal bytes
         "last_modified": response.headers.get("Last-Modified", ""),
         "total": str(total),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal, TypeAlias
 
 from flatprov.errors import ImageError
@@ -38,11 +39,20 @@ Kind: TypeAlias = Literal[
 ]
 
 
+_LOGIN = re.compile(r"(https?://)[^/\s]*@")
+_QUERY = re.compile(r"(https?://[^\s?]*)\?[^\s]*")
+
+
 def image_error(kind: Kind, subject: str, problem: str, fix: str = "") -> ImageError:
-    """Make an ImageError whose ``code`` is ``image-KIND``."""
-    error = ImageError(subject, problem, fix)
+    """Make an ImageError whose ``code`` is ``image-KIND``. Logins and queries of URLs do not get into it."""
+    error = ImageError(shown(subject), shown(problem), shown(fix))
     error.code = f"image-{kind}"
     return error
+
+
+def shown(text: str) -> str:
+    """A text without the logins and queries of the URLs in it: both may be secrets (a password, a signed access)."""
+    return _QUERY.sub(r"\1?…", _LOGIN.sub(r"\1", text))
 
 
 def disk_error(subject: str, error: OSError, where: str) -> ImageError:

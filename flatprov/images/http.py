@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from flatprov.errors import CancelledError, ImageError
-from flatprov.images.failures import Kind, image_error
+from flatprov.images.failures import Kind, image_error, shown
 
 if TYPE_CHECKING:
     import httpx
@@ -175,7 +175,7 @@ def raise_if(cancelled: Cancelled | None, subject: str) -> None:
         CancelledError: they did.
     """
     if cancelled is not None and cancelled():
-        raise CancelledError(subject, "the download was stopped", "run again: it continues where it was")
+        raise CancelledError(shown(subject), "the download was stopped", "run again: it continues where it was")
 
 
 def run_stoppable(

@@ -139,17 +139,19 @@ def obtain_own(
         raise image_error(
             "unsigned", name, "is unsigned and has no sha512", "give sha512= (128 hex digits; sha512sum FILE)"
         )
-    stated = _own_signature(source, remote, unsigned, signature, cancelled)
+    stored = store.find(digest, name) if remote and digest else None
+    stated = None  # an unsigned file in the store was looked at for a signature when it was downloaded
+    if stored is None or not unsigned:
+        stated = _own_signature(source, remote, unsigned, signature, cancelled)
     key = None
     if stated is not None:
         path_of_key = Path(key_file) if key_file is not None else None
         key = read_key(path_of_key, signing_key_url(), normal_fingerprint(fingerprint), cancelled)[0]
     signed: Signature | None = None
     if remote:
-        found_path = store.find(digest, name) if digest else None
-        if found_path is not None:
-            found = digest
-            signed = verify_detached(key, stated, name, path=found_path) if key and stated else None
+        if stored is not None:
+            found_path, found = stored, digest
+            signed = verify_detached(key, stated, name, path=stored) if key and stated else None
         else:
             evidence = Evidence(source, name, digest, None, stated or b"")
             found_path, found, signed = _fetch(key, evidence, store, progress, cancelled, max_bytes)
@@ -207,10 +209,10 @@ def _fetch(
 ) -> tuple[Path, str, Signature | None]:
     """Download under the URL's lock, verify, and only then give the file its place in the store."""
     with store.lock(evidence.url, cancelled):
-        if evidence.sha512 and not evidence.file_signature:
-            ready = store.find(evidence.sha512, evidence.file_name)  # another process was faster
-            if ready is not None:
-                return ready, evidence.sha512, evidence.signature
+        wanted = evidence.sha512 or store.recall(_signed_as(evidence))
+        ready = store.find(wanted, evidence.file_name) if wanted else None  # from before, or another process was faster
+        if ready is not None:
+            return ready, wanted, _checked(key, evidence, ready)
         part = store.part_path(evidence.url)
         got = download(
             evidence.url,
@@ -220,16 +222,29 @@ def _fetch(
             cancelled=cancelled,
             max_bytes=max_bytes,
         )
-        signature = evidence.signature
+        try:
+            signature = _checked(key, evidence, part)
+        except ImageError:
+            discard(part)
+            raise
+        path = store.commit(part, got.sha512, evidence.file_name)
         if evidence.file_signature:
-            if key is None:
-                raise image_error("key", evidence.url, "has a signature, but no key to check it with")
-            try:
-                signature = verify_detached(key, evidence.file_signature, evidence.url, path=part)
-            except ImageError:
-                discard(part)
-                raise
-        return store.commit(part, got.sha512, evidence.file_name), got.sha512, signature
+            store.note(_signed_as(evidence), got.sha512)
+        return path, got.sha512, signature
+
+
+def _checked(key: PublicKey | None, evidence: Evidence, path: Path) -> Signature | None:
+    """The signature of the digests, or that of the file, checked over all its bytes."""
+    if not evidence.file_signature:
+        return evidence.signature
+    if key is None:
+        raise image_error("key", evidence.url, "has a signature, but no key to check it with")
+    return verify_detached(key, evidence.file_signature, evidence.url, path=path)
+
+
+def _signed_as(evidence: Evidence) -> str:
+    """What is noted about a file that only has its own signature: under which digest it lies in the store."""
+    return f"{evidence.url} {evidence.file_signature.hex()}"
 
 
 def _finish(

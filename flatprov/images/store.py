@@ -12,9 +12,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -22,7 +24,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from flatprov.errors import CancelledError
-from flatprov.images.failures import disk_error
+from flatprov.images.failures import disk_error, shown
 from flatprov.images.remembered import Remembered
 
 _POLL_SECONDS = 0.05
@@ -77,7 +79,7 @@ class Store:
                     break
                 except BlockingIOError:
                     if cancelled is not None and cancelled():
-                        raise CancelledError(key, "was stopped while another process fetches it") from None
+                        raise CancelledError(shown(key), "was stopped while another process fetches it") from None
                     time.sleep(_POLL_SECONDS)
             yield
         finally:
@@ -129,6 +131,21 @@ class Store:
         self._place(part, path)
         self.digests.remember(path, sha512)
         return path
+
+    def note(self, key: str, sha512: str) -> None:
+        """Note under which digest something lies. A note is a hint where to look, never a proof."""
+        path = self.evidence_path(key)
+        with contextlib.suppress(OSError):
+            path.mkdir(parents=True, exist_ok=True)
+            (path / "sha512").write_text(sha512)
+
+    def recall(self, key: str) -> str:
+        """What was noted, or ``""``."""
+        try:
+            text = (self.evidence_path(key) / "sha512").read_text()
+        except (OSError, UnicodeDecodeError):
+            return ""
+        return text if re.fullmatch("[0-9a-f]{128}", text) else ""
 
     def drop_evidence(self, key: str) -> None:
         """Forget signed digests that turned out wrong."""

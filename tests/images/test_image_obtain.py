@@ -176,6 +176,9 @@ def test_other_forms_of_signature(
     other = Store(tmp_path / "other")
     got = release(server, key_file, vendor, other, info)
     assert (got.sha512, got.path.read_bytes()) == (sha512(qcow2()), qcow2())
+    server.requests.clear()
+    assert release(server, key_file, vendor, other, info) == got
+    assert server.gets(FOLDER + PLAIN) == [], "checked again in the store, not fetched again"
     server.serve(FOLDER + PLAIN, qcow2(b"altered"))
     third = Store(tmp_path / "third")
     with pytest.raises(ImageError) as error:
@@ -275,6 +278,40 @@ def test_two_processes_download_once(
     assert server.gets(FOLDER + PLAIN) == [""]
 
 
+def test_killed_again_and_again(
+    server: ReleaseServer, vendor: Signer, store: Store, key_file: Path, info: ReleaseInfo
+) -> None:
+    """kill -9 at many moments of a whole run (download, commit, unpack): what the store shows is always whole."""
+    image = qcow2(os.urandom(3000))
+    publish(server, vendor, PACKED, bz2.compress(image))
+    server.paths[FOLDER + PACKED].pause_per_block_seconds = 0.005
+    context = multiprocessing.get_context("spawn")
+    arguments = (server.url, str(key_file), vendor.fingerprint, str(store.root), info)
+    for delay in (0.4, 0.5, 0.6, 0.7, 0.9):
+        child = context.Process(target=_obtain, args=arguments)
+        child.start()
+        child.join(delay)
+        child.kill()
+        child.join()
+        for path in (*store.root.rglob("blobs/*/*/*"), *store.root.rglob("unpacked/*/*/*")):
+            assert path.read_bytes() in (image, bz2.compress(image))
+    assert release(server, key_file, vendor, store, info).path.read_bytes() == image
+    assert not [name for name in files_of(store) if name.endswith(".part")]
+
+
+def test_logins_and_queries_of_addresses_are_not_shown(server: ReleaseServer, store: Store, info: ReleaseInfo) -> None:
+    address = server.url.replace("http://", "http://user:hunter2@")
+    server.serve("/x", b"x", cuts=[0] * 99)
+    with pytest.raises(ImageError) as error:
+        obtain_release(info, mirror=address, store=store)
+    assert "hunter2" not in repr(error.value) + str(error.value)
+    for path in ("/gone?sig=hunter2", "/x?sig=hunter2"):
+        with pytest.raises(ImageError) as error:
+            obtain_own(address + path, sha512(b""), unsigned=True, store=store)
+        assert "hunter2" not in repr(error.value) + str(error.value)
+    assert not any(b"hunter2" in path.read_bytes() for path in store.root.rglob("*") if path.is_file())
+
+
 def _obtain(mirror: str, key_file: str, fingerprint: str, root: str, info: ReleaseInfo) -> None:
     os.environ["NO_PROXY"] = "127.0.0.1"
     obtain_release(info, mirror=mirror, key_file=key_file, fingerprint=fingerprint, store=Store(root))
@@ -322,6 +359,7 @@ def test_own_image_from_a_url(server: ReleaseServer, store: Store) -> None:
     assert (got.format, got.virtual_size_bytes, got.path.read_bytes()) == ("raw", 3000, b"raw" * 1000)
     assert obtain_own(f"{server.url}/own.raw.gz", wanted, unsigned=True, store=store) == got
     assert server.gets("/own.raw.gz") == [""]
+    assert server.gets("/own.raw.gz.sig") == [""], "a file in the store needs no network"
     with pytest.raises(ImageError) as error:
         obtain_own(f"{server.url}/own.raw.gz", sha512(b"other"), unsigned=True, store=store)
     assert code_of(error) == "digest"
@@ -352,8 +390,10 @@ def test_own_url_with_signature(server: ReleaseServer, store: Store, vendor: Sig
     got = obtain_own(f"{server.url}/own.qcow2", key_file=key_file, fingerprint=vendor.fingerprint, store=store)
     assert got.sha512 == sha512(qcow2())
     server.serve("/own.qcow2", qcow2(b"altered"))
+    other = Store(store.root.with_name("other"))
     with pytest.raises(ImageError) as error:
-        obtain_own(f"{server.url}/own.qcow2", key_file=key_file, fingerprint=vendor.fingerprint, store=store)
+        obtain_own(f"{server.url}/own.qcow2", key_file=key_file, fingerprint=vendor.fingerprint, store=other)
+    assert nothing_to_trust(other)
     assert code_of(error) == "bad-signature"
 
 
