@@ -14,6 +14,8 @@ minimum=3.250.0
 
 link() { ln -sfnT "$1" "$2.$$" && mv -fT "$2.$$" "$2"; }      # in one step: a reader never finds it missing
 
+same() { [ "$1" -ef "$2" ] || cmp -s "$1" "$2" || { cp -f --link "$1" "$2.$$" 2>/dev/null || cp "$1" "$2.$$"; mv -fT "$2.$$" "$2"; }; }
+
 at_least() { [ "$(printf '%s\n%s\n' "$2" "${1#v}" | sort -V | head -1)" = "$2" ]; }
 
 pulumi_on_path() {   # leaves the folder in $found; a link of ours is none of the machine's
@@ -38,7 +40,8 @@ pulumi() {
     fi
     cached pulumi "$(key "$lab"/pulumi/{build.sh,go.mod,go.sum} "$(uname -m)")" \
         "the official release, else from the Go module (2 to 5 minutes)" "$lab/pulumi/build.sh"
-    for file in "$entry"/pulumi*; do link "$file" "$out/bin/$(basename "$file")"; done
+    # a hard link where it can be: the CLI looks for its language host beside its real place, and warns of one from elsewhere
+    for file in "$entry"/pulumi*; do same "$file" "$out/bin/$(basename "$file")"; done
     [ -e "$entry/pulumi-language-python" ] || link "$lab/pulumi/pulumi-language-python" "$out/bin/pulumi-language-python"
     done_line pulumi "$started" "$(cat "$entry/source")"
 }

@@ -31,6 +31,7 @@ def environment() -> dict[str, str]:
         "PULUMI_HOME": str(private_folder(HOME / "pulumi")),
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(passphrase),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "PULUMI_SUPPRESS_NEO_LINK": "true",
         "PULUMI_STACK": NAME,
     }
     exports = "".join(f"export {name}='{value}'\n" for name, value in ours.items())
@@ -48,7 +49,7 @@ def run(*arguments: str) -> str:
 
 def run_shown(verb: str, *options: str) -> int:
     """Run ``up`` or ``destroy`` with its progress shown. Ctrl-C reaches Pulumi too, which ends in order."""
-    quiet = ("--yes", "--skip-preview", "--suppress-outputs", "--suppress-permalink")
+    quiet = ("--yes", "--skip-preview", "--suppress-outputs", "--suppress-permalink=true")
     before = signal.signal(signal.SIGINT, lambda *_: None)  # a handler, unlike SIG_IGN, is not inherited by the child
     try:
         command = ["pulumi", "-C", str(PROJECT), verb, "--stack", NAME, *quiet, *options]
