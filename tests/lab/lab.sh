@@ -18,7 +18,7 @@
 # A storage pool 'default' is there and active, in $LAB/pool.
 #
 # How it is private:
-#   mount namespace      own /etc/libvirt, /run/libvirt, /var/{lib,log,cache}/libvirt, all under $LAB, and a /dev without kvm
+#   mount namespace      own /etc/libvirt, /run/libvirt, /var/{lib,log,cache}/libvirt, all under $LAB; own console locks; a /dev without kvm
 #   network namespace    own virbr0, dnsmasq and firewall rules; no way out, and no clash with another lab
 #   pid namespace        its first process is the lab: when it ends, everything in it ends
 # Inside, every socket has the usual short path, so $LAB may be as long as the file system allows.
@@ -141,6 +141,8 @@ C
     mount --bind "$LAB/etc" /etc/libvirt; mount --bind "$LAB/run" /run/libvirt
     mount --bind "$LAB/lib" /var/lib/libvirt; mount --bind "$LAB/log" /var/log/libvirt; mount --bind "$LAB/cache" /var/cache/libvirt
     : > /var/log/libvirt/libvirtd.log
+    # console locks name a terminal and a process by numbers that mean something else in another lab
+    mount -t tmpfs -o mode=1777 tmpfs "$(readlink -f /var/lock)"
     if [ "${HIDE_KVM:-1}" = 1 ] && [ -e /dev/kvm ]; then private_dev; fi
     [ -z "${STOCK:-}" ] || virtlogd -d -p /run/libvirt/virtlogd.pid
     libvirtd -f /etc/libvirt/libvirtd.conf -p /run/libvirt/libvirtd.pid &
