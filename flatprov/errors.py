@@ -24,10 +24,19 @@ paths and names do.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    _Base = Exception
+else:
+    # Inside a Pulumi program (the language host has loaded the SDK by then) an error is also a pulumi.RunError: Pulumi
+    # prints the message of those and a stack trace of all others. Nothing is imported here: the pure core stays pure.
+    _Base = getattr(sys.modules.get("pulumi"), "RunError", Exception)
 
 
-class FlatprovError(Exception):
+class FlatprovError(_Base):
     """The base of all errors of this package.
 
     Args:

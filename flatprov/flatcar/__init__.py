@@ -1,0 +1,1 @@
+"""Flatcar: releases, first boots, update policies. Pure."""

@@ -195,10 +195,15 @@ FATAL: Table = (
 )
 
 
+def _belongs(name: str, units: frozenset[str]) -> bool:
+    """The unit, or the template it is an instance of, is in the config."""
+    return name in units or re.sub(r"@.*(\.\w+)$", r"@\1", name) in units
+
+
 def judge(report: Report, units: frozenset[str], clues: Clues) -> tuple[str, str, tuple[str, ...]]:
     """What a report means: the reason of a failure and its unit, both empty for a good boot, and warnings."""
-    ours = [unit for unit in report.failed if unit.name in units]
-    others = [unit for unit in report.failed if unit.name not in units]
+    ours = [unit for unit in report.failed if _belongs(unit.name, units)]
+    others = [unit for unit in report.failed if unit not in ours]
     # A mount that nothing started is data written to the wrong disk; a service may wait for its timer or socket.
     unmounted = [name for name in report.unstarted if name in units and name.endswith((".mount", ".swap"))]
     warnings = [

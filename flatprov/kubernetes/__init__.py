@@ -1,0 +1,1 @@
+"""Kubernetes on Flatcar. Pure."""

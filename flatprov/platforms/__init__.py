@@ -1,0 +1,1 @@
+"""One folder per platform, the same file names in each."""

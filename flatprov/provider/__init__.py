@@ -1,0 +1,1 @@
+"""The plugin: wire values, server, typed resource base, rolling gate, entry point."""

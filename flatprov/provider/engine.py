@@ -47,14 +47,14 @@ class Engine:
             return True
 
 
-def watch(engine: Callable[[], Engine], on_gone: Callable[[], None], every_seconds: float = 1.0) -> threading.Thread:
+def watch(is_alive: Callable[[], bool], on_gone: Callable[[], None], every_seconds: float = 1.0) -> threading.Thread:
     """Call ``on_gone`` once when the engine has vanished (killed, say), so that no plugin stays behind."""
     parent = os.getppid()
 
     def look() -> None:
         pause = threading.Event()
         while not pause.wait(every_seconds):
-            if os.getppid() != parent or not engine().is_alive():
+            if os.getppid() != parent or not is_alive():
                 on_gone()
                 return
 

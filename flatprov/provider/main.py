@@ -12,8 +12,12 @@ import os
 import signal
 import sys
 import threading
+from typing import TYPE_CHECKING
 
 from flatprov.provider import protocol
+
+if TYPE_CHECKING:
+    from flatprov.provider.server import Servicer
 
 #: Every resource of the plugin: token -> module:Class. Modules load when their first resource arrives.
 RESOURCES = {
@@ -36,19 +40,17 @@ def main() -> None:
     words = [word for word in sys.argv[1:] if not word.startswith("-")]
     servicer = Servicer(Registry(RESOURCES), __version__, Engine(words[-1]) if words else None)
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_serve(servicer, watched=bool(words)))
+        asyncio.run(_serve(servicer))
     # worker threads may still sit in a call of a platform that answers nobody: the engine has what it needs
     os._exit(0)
 
 
-async def _serve(servicer: object, watched: bool) -> None:
+async def _serve(servicer: Servicer) -> None:
     import grpc
     from pulumi.runtime import proto as pb
 
     from flatprov.provider.engine import CHANNEL_OPTIONS, watch
-    from flatprov.provider.server import Servicer
 
-    assert isinstance(servicer, Servicer)  # noqa: S101 - typed late, because the import above is late on purpose
     server = grpc.aio.server(options=CHANNEL_OPTIONS)
     pb.add_ResourceProviderServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
@@ -70,14 +72,10 @@ async def _serve(servicer: object, watched: bool) -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, end)
-    if watched:
-        watch(lambda: servicer.engine or _no_engine(), engine_gone)
+    if servicer.engine is not None:
+        watch(servicer.is_engine_alive, engine_gone)
     await stop.wait()
     await server.stop(_GRACE_SECONDS)
-
-
-def _no_engine() -> object:
-    raise RuntimeError("the watchdog runs only with an engine")
 
 
 if __name__ == "__main__":

@@ -150,7 +150,7 @@ def _no_such_property(name: str, fields: Mapping[str, Any]) -> Failure:
 
 
 def _located(name: str, error: msgspec.ValidationError) -> Failure:
-    """msgspec ends its text with " - at `$.a[0]`": the path below the field. Its text shows types, never values."""
+    """Msgspec ends its text with " - at `$.a[0]`": the path below the field. Its text shows types, never values."""
     text, _, where = str(error).partition(" - at `$")
     return Failure(name + where.rstrip("`"), text[:1].lower() + text[1:])
 

@@ -28,11 +28,11 @@ from flatprov.provider.values import Secret, dump_map, has_secret, load_map, rev
 
 WORKER_THREADS = 64
 T = TypeVar("T")
-Rpc = grpc.aio.ServicerContext
+Rpc = grpc.aio.ServicerContext[Any, Any]
 AnyResource = Resource[Any, Any]
 
 
-class Servicer(pb.ResourceProviderServicer):  # type: ignore[misc]
+class Servicer(pb.ResourceProviderServicer):
     """The ResourceProvider service of one plugin process."""
 
     def __init__(self, registry: Registry, version: str, engine: Engine | None = None) -> None:
@@ -40,6 +40,10 @@ class Servicer(pb.ResourceProviderServicer):  # type: ignore[misc]
         self.cancelled = threading.Event()
         self.gates = Gates()
         self._workers = ThreadPoolExecutor(WORKER_THREADS, "worker")
+
+    def is_engine_alive(self) -> bool:
+        """Whether the engine that is being served still listens."""
+        return self.engine is not None and self.engine.is_alive()
 
     # --- handshake and configuration ---------------------------------------------------------------------------------
 
@@ -149,9 +153,7 @@ class Servicer(pb.ResourceProviderServicer):  # type: ignore[misc]
             if found is None:  # gone: id, properties and inputs all stay unset
                 return pb.ReadResponse()
             there = {**inputs, **_changed(inputs, resource.encode(found.inputs), ctx.secret_inputs)}
-            return pb.ReadResponse(
-                id=found.id, properties=dump_map(_outputs(found.state)), inputs=dump_map(there)
-            )
+            return pb.ReadResponse(id=found.id, properties=dump_map(_outputs(found.state)), inputs=dump_map(there))
 
         return await self._answer(read, request, context, ctx)
 
@@ -213,21 +215,21 @@ class Servicer(pb.ResourceProviderServicer):  # type: ignore[misc]
             return await asyncio.get_running_loop().run_in_executor(self._workers, work)
         except Exception as error:  # every fault becomes the engine's error, none a stack trace
             self._log("debug", request.urn, failures.trace(error), True)
-            text = failures.message(error)
-        trailer: failures.Metadata = ()
-        if ctx is not None and ctx.partial is not None:
-            id_, state = ctx.partial
-            trailer = failures.status(text, id_, _outputs(state), None)
-        await rpc.abort(grpc.StatusCode.UNKNOWN, text, trailer)
-        _unreachable()
+            await _refuse(rpc, failures.message(error), ctx)
 
-    async def Invoke(self, request: Any, context: Rpc) -> Any:  # noqa: N802
+    async def Invoke(self, request: Any, context: Rpc) -> NoReturn:  # noqa: N802
         """No functions yet."""
         error = UnsupportedError(request.tok, "flatprov has no function of that name", "call a resource instead")
-        await context.abort(grpc.StatusCode.UNIMPLEMENTED, str(error))
+        await _refuse(context, str(error), None)
 
 
-def _unreachable() -> NoReturn:
+async def _refuse(rpc: Rpc, text: str, ctx: Context | None) -> NoReturn:
+    """Answer with an error; with what exists, once something does."""
+    trailer: failures.Metadata = ()
+    if ctx is not None and ctx.partial is not None:
+        id_, state = ctx.partial
+        trailer = failures.status(text, id_, _outputs(state), None)
+    await rpc.abort(grpc.StatusCode.UNKNOWN, text, trailer)
     raise AssertionError("abort raises")
 
 
@@ -235,9 +237,7 @@ def _outputs(state: State) -> dict[str, Any]:
     return resource.encode(state)
 
 
-def _planned(
-    kind: AnyResource, ctx: Context, inputs: Mapping[str, Any], olds: Mapping[str, Any]
-) -> dict[str, Any]:
+def _planned(kind: AnyResource, ctx: Context, inputs: Mapping[str, Any], olds: Mapping[str, Any]) -> dict[str, Any]:
     known = dict(kind.plan(ctx, inputs))
     return {**resource.unknown_state(kind), **{key: item for key, item in olds.items() if key in known}, **known}
 
@@ -245,8 +245,11 @@ def _planned(
 def _changed(recorded: Mapping[str, Any], there: Mapping[str, Any], secret: frozenset[str]) -> dict[str, Any]:
     """What read found, with each recorded secret staying one."""
     return {
-        name: recorded[name] if name in recorded and reveal(recorded[name]) == value
-        else Secret(value) if name in secret else value
+        name: recorded[name]
+        if name in recorded and reveal(recorded[name]) == value
+        else Secret(value)
+        if name in secret
+        else value
         for name, value in there.items()
         if value is not None or name in recorded
     }

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from google.protobuf.struct_pb2 import ListValue, Struct, Value
 
-# Pulumi's wire constants (sdk/python/lib/pulumi/runtime/rpc.py); stated here because the plugin does not import the SDK.
+# Pulumi's wire constants (sdk/python/lib/pulumi/runtime/rpc.py); stated here: the plugin does not import the SDK.
 SIGNATURE_KEY = "4dabf18193072939515e22adb298388d"
 SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - a type tag, not a password
 OUTPUT_SIGNATURE = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
@@ -35,7 +35,7 @@ class Unknown:
     def _refuse(self, *_: object) -> NoReturn:
         raise TypeError("this value is not known during preview")
 
-    __bool__ = __str__ = __format__ = _refuse  # type: ignore[assignment]
+    __bool__ = __str__ = __format__ = _refuse
 
     def __repr__(self) -> str:
         return "UNKNOWN"

@@ -42,6 +42,7 @@ class Domain:
     name: str
     uuid: str
     active: bool
+    autostart: bool
     xml: str  #: the persistent definition
 
 
@@ -128,10 +129,13 @@ class Client:
         with self._calls("host"):
             return str(self._connection.getHostname())
 
-    def free_memory_mib(self) -> int:
-        """Memory that no process uses now."""
+    def memory_mib(self) -> tuple[int, int]:
+        """Memory in all, and what machines could use now: free, buffers and page cache."""
+        all_cells = -1
         with self._calls("host"):
-            return int(self._connection.getFreeMemory()) >> 20
+            stats = self._connection.getMemoryStats(all_cells, 0)
+        kib = {name: int(value) for name, value in stats.items()}
+        return kib["total"] >> 10, (kib["free"] + kib.get("buffers", 0) + kib.get("cached", 0)) >> 10
 
     def domain_types(self, arch: str) -> set[str]:
         """``kvm``, ``qemu``: what the host's emulator for an architecture offers. Offered is not yet usable."""
@@ -179,6 +183,14 @@ class Client:
         where = self._pool(pool)
         volume = self._found(lambda: where.storageVolLookupByName(name), f"volume {name}")
         return None if volume is None else self._volume(volume)
+
+    def find_volume_path(self, path: str) -> tuple[str, Volume] | None:
+        """A volume by its path, with the name of its pool."""
+        volume = self._found(lambda: self._connection.storageVolLookupByPath(path), f"volume {path}")
+        if volume is None:
+            return None
+        with self._calls(f"volume {path}"):
+            return volume.storagePoolLookupByVolume().name(), self._volume(volume)
 
     def volumes(self, pool: str) -> list[Volume]:
         """Every volume of a pool."""
@@ -311,10 +323,11 @@ class Client:
         return None if found is None else self._domain(found)
 
     def _domain(self, domain: Any) -> Domain:
-        inactive_xml, with_secrets = 2, 1
+        inactive_xml = 2
         flags = inactive_xml if domain.isPersistent() else 0
-        del with_secrets
-        return Domain(domain.name(), domain.UUIDString(), bool(domain.isActive()), domain.XMLDesc(flags))
+        return Domain(
+            domain.name(), domain.UUIDString(), bool(domain.isActive()), bool(domain.autostart()), domain.XMLDesc(flags)
+        )
 
     def define_domain(self, name: str, xml: str) -> None:
         """Define a domain, or redefine the one of the same UUID; a running one keeps running."""
@@ -335,6 +348,15 @@ class Client:
         """The console of a running domain, from now on."""
         with self._calls(name):
             return console.Console(self._libvirt, self._connection, self._connection.lookupByUUIDString(uuid), 1)
+
+    def is_running(self, uuid: str, name: str) -> bool:
+        """Whether the domain's processors run: not off, not crashed, not stopped by an error of the hypervisor."""
+        running, blocked = 1, 2
+        domain = self._found(lambda: self._connection.lookupByUUIDString(uuid), name)
+        if domain is None:
+            return False
+        with self._calls(name):
+            return domain.state(0)[0] in (running, blocked)
 
     def set_autostart(self, uuid: str, name: str, autostart: bool) -> None:
         """Whether the domain starts with its host."""

@@ -26,8 +26,10 @@ def translate(code: int, text: str, subject: str, host: str) -> PlatformError:
     """
     said = " ".join(text.split())
     if any(words in said.lower() for words in _NO_SPACE):
-        return OutOfSpaceError(subject, f"no room on {host} ({said})", "free some, or use another storage pool", host=host)
-    if code in _DENIED or "permission denied" in said.lower() and code in _CONNECTION:
+        return OutOfSpaceError(
+            subject, f"no room on {host} ({said})", "free some, or use another storage pool", host=host
+        )
+    if code in _DENIED or ("permission denied" in said.lower() and code in _CONNECTION):
         return DeniedError(
             subject,
             f"{host} does not let this user manage machines ({said})",

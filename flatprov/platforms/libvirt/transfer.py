@@ -85,7 +85,7 @@ def _section(fd: int, total: int) -> tuple[bool, int]:
         if error.errno != errno.ENXIO:
             raise
         data = total  # nothing but a hole to the end
-    if data > here:
+    if data > here or here >= total:
         os.lseek(fd, here, os.SEEK_SET)
         return False, data - here
     end = os.lseek(fd, here, os.SEEK_HOLE)

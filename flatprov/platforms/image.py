@@ -1,0 +1,163 @@
+"""What nodes run: a release of the publisher, or an own image. The program side."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pulumi
+
+from flatprov.errors import ConfigError, ImageError
+from flatprov.flatcar.releases import max_ignition_spec
+from flatprov.flatcar.versions import Version
+from flatprov.images.formats import check_declared, detect_format, read_header, virtual_size
+from flatprov.images.store import Store
+from flatprov.provider.program import PluginResource
+from flatprov.provider.releases import ReleaseResource
+
+
+class Release(PluginResource):
+    """A Flatcar release: resolved once, then pinned in the state.
+
+    Args:
+        name: the resource's name.
+        channel: ``stable``, ``beta``, ``alpha``, ``lts`` or an LTS stream such as ``lts-2024``.
+        version: an exact version, in place of the channel's newest.
+        architecture: ``amd64`` or ``arm64``.
+        mirror: base URL that serves the publisher's paths.
+        upgrade: any new text moves the release to the channel's newest.
+        key_file: an own signing key on this machine, in place of the publisher's.
+        fingerprint: that key's primary fingerprint.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        channel: str = "stable",
+        version: str | None = None,
+        architecture: Literal["amd64", "arm64"] = "amd64",
+        mirror: str | None = None,
+        upgrade: str = "",
+        key_file: str | None = None,
+        fingerprint: str | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        self.label, self.architecture, self.mirror = name, architecture, mirror
+        self.key_file, self.fingerprint = key_file, fingerprint
+        inputs = {
+            "channel": channel,
+            "version": version,
+            "architecture": architecture,
+            "mirror": mirror,
+            "upgrade": upgrade or None,
+        }
+        super().__init__(ReleaseResource, name, inputs, opts)
+
+    @property
+    def flatcar_version(self) -> pulumi.Output[str]:
+        """The version that was resolved."""
+        return self.output("resolvedVersion")
+
+    @property
+    def max_ignition_spec(self) -> pulumi.Input[str]:
+        """The newest Ignition spec it reads."""
+        return self.output("maxIgnitionSpec")
+
+
+@dataclass(frozen=True)
+class Image:
+    """An own image, wherever a release could stand.
+
+    Args:
+        name: the resource's name.
+        path: a file on this machine.
+        url: or a URL.
+        sha512: its digest, 128 hex digits; needed for an unsigned image.
+        unsigned: it has no signature.
+        version: the Flatcar version in it, as far as it is known.
+        ignition: the version of Ignition in it, ``"2.24.0"``.
+        format: refuse it unless it is of this format.
+        key_file: the public key it is signed with, on this machine.
+        fingerprint: that key's primary fingerprint.
+
+    Raises:
+        ConfigError: neither or both of path and url, or no version of Ignition.
+        ImageError: the file is missing, of another format, or has another digest.
+    """
+
+    name: str
+    path: str | os.PathLike[str] | None = None
+    url: str | None = None
+    sha512: str | None = None
+    unsigned: bool = False
+    version: str = "own"
+    ignition: str = ""
+    format: Literal["qcow2", "raw"] | None = None
+    key_file: str | None = None
+    fingerprint: str | None = None
+
+    def __post_init__(self) -> None:
+        what = f"image {self.name}"
+        if (self.path is None) == (self.url is None):
+            raise ConfigError(what, "it needs either path or url", "give one of the two", path="path")
+        if self.unsigned and not self.sha512:
+            raise ConfigError(
+                what,
+                "it is unsigned and has no sha512, so nothing could tell it from another file",
+                "give sha512= (run `sha512sum FILE`)",
+                path="sha512",
+            )
+        if not self.ignition:
+            raise ConfigError(
+                what,
+                "it does not say which Ignition is in it, so no config could be checked against it",
+                'give ignition=, e.g. "2.24.0" (Flatcar\'s release notes name it)',
+                path="ignition",
+            )
+        if self.path is not None:
+            self._look(Path(self.path), what)
+
+    def _look(self, path: Path, what: str) -> None:
+        """Judge a local file at the user's own line, before anything exists."""
+        if not path.is_file():
+            raise ImageError(what, f"there is no file {path}", "check the path", path="path")
+        header = read_header(path)
+        found = detect_format(header)
+        check_declared(self.format, found, path.name)
+        if self.sha512 is not None:
+            digest = Store().digests.sha512(path)
+            if digest != self.sha512.strip().lower():
+                raise ImageError(
+                    what,
+                    f"{path.name} has sha512 {digest[:16]}… and {self.sha512[:16]}… was given",
+                    "check which file is meant, and its digest with `sha512sum FILE`",
+                    path="sha512",
+                )
+
+    @property
+    def source(self) -> str:
+        """Path, absolute, or URL."""
+        return self.url or str(Path(os.fspath(self.path or "")).resolve())
+
+    @property
+    def virtual_bytes(self) -> int:
+        """Size of the guest's disk; 0 where it is known only after a download or unpacking."""
+        if self.path is None:
+            return 0
+        path = Path(self.path)
+        header = read_header(path)
+        found = detect_format(header)
+        return virtual_size(path, found, header) if found in ("qcow2", "raw") else 0
+
+    @property
+    def max_ignition_spec(self) -> str:
+        """The newest Ignition spec it reads."""
+        return max_ignition_spec(Version.parse_or_none(self.version) or Version(9999, 0, 0), self.ignition)
+
+
+def flatcar_version(image: Image | Release) -> pulumi.Input[str]:
+    """The version in an image."""
+    return image.version if isinstance(image, Image) else image.flatcar_version

@@ -1,0 +1,134 @@
+"""Waiting for a first boot: console bytes go into the state machine, its verdict comes out as result or error."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from flatprov.errors import BootError, CancelledError, ConfigError, DeadlineError
+from flatprov.flatcar.boot import BootMonitor, Failed, Ready
+from flatprov.ignition import Redactor, secret_leaves, unpack
+from flatprov.platforms.libvirt import config
+from flatprov.platforms.libvirt.client import Client
+from flatprov.platforms.libvirt.console import Console
+from flatprov.platforms.libvirt.machine import Build
+from flatprov.provider.context import Context
+
+REPORT_PATH = "/run/flatprov/report"  # what flatprov-report.service leaves in the guest, for a run that came too late
+_POLL_SECONDS = 0.2
+_AGENT_EVERY_SECONDS = 3.0
+_ALIVE_EVERY_SECONDS = 2.0
+_TAIL_LINES = 20
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A first boot that succeeded."""
+
+    ready: Ready
+    seconds: float
+
+
+class BootFailedError(BootError):
+    """The first boot ended in failure: the machine has to be made again."""
+
+
+def monitor(ctx: Context, build: Build) -> BootMonitor:
+    """A state machine that lets no secret of the node's config out."""
+    everything = "ignition" in ctx.secret_inputs
+    try:
+        leaves = secret_leaves(unpack(build.inputs.ignition), everything)
+    except ConfigError:
+        leaves = []
+    return BootMonitor(units=config.units(build.inputs.ignition), redact=Redactor(leaves).redact)
+
+
+def wait(ctx: Context, build: Build, console: Console, *, resumed: bool) -> Outcome:
+    """Wait until the node reports.
+
+    Args:
+        ctx: the operation.
+        build: the node.
+        console: its console, attached.
+        resumed: the machine was started by an earlier run, so its report may have passed already.
+
+    Raises:
+        BootFailedError: it failed; the error says why.
+        BootError: it did not report in time.
+        CancelledError: the user stopped the run; the machine boots on.
+    """
+    started = time.monotonic()
+    limit = ctx.remaining_seconds(build.inputs.boot_timeout_seconds)
+    boot = monitor(ctx, build)
+    watch = _Watch(build.client, build.uuid, build.inputs.name, resumed)
+    shown = ""
+    try:
+        while True:
+            state = boot.feed(console.read(_POLL_SECONDS) + watch.late_report())
+            waited = time.monotonic() - started
+            if isinstance(state, Ready):
+                return Outcome(state, waited)
+            if isinstance(state, Failed):
+                boot.feed(console.read(_POLL_SECONDS))  # the lines that belong to it arrive together
+                raise _failed(build, boot.state if isinstance(boot.state, Failed) else state)
+            if waited > limit:
+                raise _late(build, boot, waited)
+            if state.stage != shown:
+                shown = state.stage
+                ctx.status(f"first boot: {shown}")
+            watch.check_alive(boot)
+            ctx.check()
+    except DeadlineError:
+        raise _late(build, boot, time.monotonic() - started) from None
+    except CancelledError as error:
+        raise CancelledError(
+            build.inputs.name, f"cancelled during its first boot ({shown})", "run `pulumi up` again to continue"
+        ) from error
+    finally:
+        console.close()
+
+
+class _Watch:
+    """What is looked at beside the console: whether the machine lives, and a report that was written before we came."""
+
+    def __init__(self, client: Client, uuid: str, name: str, resumed: bool) -> None:
+        self._client, self._uuid, self._name = client, uuid, name
+        self._next_agent = 0.0 if resumed else float("inf")
+        self._next_alive = time.monotonic() + _ALIVE_EVERY_SECONDS
+
+    def late_report(self) -> bytes:
+        if time.monotonic() < self._next_agent:
+            return b""
+        self._next_agent = time.monotonic() + _AGENT_EVERY_SECONDS
+        found = self._client.read_guest_file(self._uuid, REPORT_PATH)
+        return b"\n" + found + b"\n" if found else b""
+
+    def check_alive(self, boot: BootMonitor) -> None:
+        if time.monotonic() < self._next_alive:
+            return
+        self._next_alive = time.monotonic() + _ALIVE_EVERY_SECONDS
+        if not self._client.is_running(self._uuid, self._name):
+            raise BootFailedError(
+                self._name,
+                "the machine stopped during its first boot",
+                'look at the hypervisor\'s log; where KVM is present but does not work, set accelerator to "tcg"',
+                tail=boot.tail(_TAIL_LINES),
+            )
+
+
+def _failed(build: Build, state: Failed) -> BootFailedError:
+    fix = "Mend the config and run `pulumi up` again: the node is in the state and will be made anew"
+    return BootFailedError(
+        build.inputs.name, f"first boot failed: {state.reason}", fix, unit=state.unit, tail=state.tail
+    )
+
+
+def _late(build: Build, boot: BootMonitor, seconds: float) -> BootError:
+    state = boot.timeout_reason(seconds)
+    return BootError(
+        build.inputs.name,
+        f"first boot did not finish in {seconds:.0f} s: {state.reason}",
+        "Run `pulumi up` again to wait on, raise timeouts.boot, or mend what it waits for",
+        unit=state.unit,
+        tail=state.tail,
+    )

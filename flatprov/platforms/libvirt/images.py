@@ -1,0 +1,247 @@
+"""An image on one host: verified here, uploaded there once, shared by all nodes that run it."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from flatprov.errors import ConfigError, ForeignObjectError, ImageError, OutOfSpaceError, PlatformError
+from flatprov.flatcar.releases import ReleaseInfo
+from flatprov.images.keys import PINNED
+from flatprov.images.obtain import Obtained, obtain_own, obtain_release
+from flatprov.platforms.libvirt import client as libvirt
+from flatprov.platforms.libvirt import domain, identity
+from flatprov.platforms.libvirt.client import Client, Volume
+from flatprov.platforms.libvirt.machine import upload_progress
+from flatprov.provider.context import Context
+from flatprov.provider.resource import CONTROL, Created, Found, Inputs, Resource, State
+
+_STALLED_SECONDS = 10.0
+_POLL_SECONDS = 0.5
+_locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+
+
+class ImageInputs(Inputs, frozen=True, kw_only=True, rename="camel"):
+    """An image and where it goes.
+
+    Args:
+        uri: the host, as a libvirt connection URI.
+        storage_pool: the storage pool on it.
+        version: the Flatcar version in it.
+        channel: for a release of the publisher: its channel.
+        architecture: ``amd64`` or ``arm64``.
+        mirror: for a release: base URL that serves the publisher's paths.
+        source: for an own image: a path on this machine or a URL.
+        sha512: for an own image: its digest, 128 hex digits.
+        unsigned: for an own image: it has no signature, the digest alone is checked.
+        declared_format: for an own image: refuse it unless it is of this format.
+        key_file: the signer's public key on this machine; the publisher's when absent.
+        fingerprint: the signer's primary fingerprint; the publisher's when absent.
+    """
+
+    uri: str
+    storage_pool: str = "default"
+    version: str
+    channel: str | None = None
+    architecture: str = "amd64"
+    mirror: Annotated[str | None, CONTROL] = None
+    source: Annotated[str | None, CONTROL] = None
+    sha512: str | None = None
+    unsigned: Annotated[bool, CONTROL] = False
+    declared_format: Annotated[Literal["qcow2", "raw"] | None, CONTROL] = None
+    key_file: Annotated[str | None, CONTROL] = None
+    fingerprint: Annotated[str | None, CONTROL] = None
+
+
+class ImageState(State, frozen=True, kw_only=True, rename="camel"):
+    """An image on a host.
+
+    Args:
+        volume: its volume's name.
+        path: its path on the host.
+        format: ``qcow2`` or ``raw``.
+        virtual_bytes: size of the guest's disk.
+        digest: sha512 of the verified file as published, hex.
+    """
+
+    volume: str = ""
+    path: str = ""
+    format: str = ""
+    virtual_bytes: int = 0
+    digest: str = ""
+
+
+class ImageResource(Resource[ImageInputs, ImageState]):
+    """A verified image as a volume. A new version is a new volume: living disks keep the one they stand on."""
+
+    token = "flatprov:libvirt:Image"  # noqa: S105 - a type token
+    inputs = ImageInputs
+    state = ImageState
+    replaces = ("uri", "storagePool", "version", "sha512", "channel", "architecture")
+    delete_before_replace = False
+
+    def compare(self, field: str, old: Any, new: Any, state: Mapping[str, Any]) -> tuple[str, ...]:
+        """A version that moves from one channel to the next is the same image."""
+        return () if field == "channel" and old and new else (field,)
+
+    def create(self, ctx: Context, inputs: ImageInputs) -> Created:
+        """Verify on this machine, then upload unless the host has it."""
+        client = libvirt.connect(inputs.uri, ctx.name)
+        client.pool_free_bytes(inputs.storage_pool)  # a missing pool is better told before a download
+        image = _obtain(ctx, inputs)
+        if image.format not in ("qcow2", "raw"):
+            raise ImageError(
+                ctx.name,
+                f"{image.path.name} is a {image.format} file and libvirt boots qcow2 or raw",
+                f"convert it: qemu-img convert -O qcow2 {image.path.name} image.qcow2",
+                path="source",
+            )
+        name = identity.base_volume(inputs.version, image.sha512, image.format)
+        with _locks[f"{inputs.uri}|{inputs.storage_pool}|{name}"], ctx.slot(client.slots):
+            volume = _place(ctx, client, inputs.storage_pool, name, image)
+        return Created(f"{inputs.uri}|{inputs.storage_pool}/{name}", _state(volume, image.format, image.sha512))
+
+    def read(self, ctx: Context, id_: str, inputs: ImageInputs | None, state: ImageState | None) -> Found | None:
+        """The volume as the host has it."""
+        uri, pool, name = _split(id_, ctx)
+        client = libvirt.connect(uri, ctx.name)
+        volume = client.find_volume(pool, name)
+        if volume is None:
+            return None
+        stem, _, kind = name.rpartition(".")
+        version, _, digest = stem.removeprefix("flatcar-").rpartition("-")
+        found = state or ImageState(digest=digest)
+        if inputs is None:
+            inputs = ImageInputs(uri=uri, storage_pool=pool, version=version)
+        return Found(id_, _state(volume, kind, found.digest), inputs)
+
+    def delete(self, ctx: Context, id_: str, inputs: ImageInputs | None, state: ImageState) -> None:
+        """Delete the volume, unless a disk still stands on it: then the last stack that uses it deletes it."""
+        uri, pool, name = _split(id_, ctx)
+        client = libvirt.connect(uri, ctx.name)
+        with ctx.slot(client.slots):
+            volume = client.find_volume(pool, name)
+            if volume is None:
+                return
+            users = [other.name for other in client.volumes(pool) if other.backing_path == volume.path]
+            if users:
+                ctx.warn(f"{name} stays on {uri}: {', '.join(sorted(users)[:5])} still stand on it")
+                return
+            client.delete_volume(pool, name)
+
+
+def _split(id_: str, ctx: Context) -> tuple[str, str, str]:
+    try:
+        uri, place = identity.split_id(id_)
+        pool, slash, name = place.partition("/")
+        if not slash:
+            raise ValueError(id_)
+    except ValueError:
+        raise ConfigError(ctx.name, f"{id_!r} is not the ID of an image", "write it as URI|POOL/VOLUME") from None
+    return uri, pool, name
+
+
+def _state(volume: Volume, kind: str, digest: str) -> ImageState:
+    return ImageState(volume=volume.name, path=volume.path, format=kind, virtual_bytes=volume.size_bytes, digest=digest)
+
+
+def _obtain(ctx: Context, inputs: ImageInputs) -> Obtained:
+    shown = -1
+
+    def progress(done: int, total: int | None) -> None:
+        nonlocal shown
+        step = done * 20 // total if total else done >> 26
+        if step != shown:
+            shown = step
+            ctx.status(f"image: {done >> 20} of {(total or 0) >> 20} MiB")
+
+    fingerprint = PINNED if inputs.fingerprint is None else inputs.fingerprint
+    if inputs.source is not None:
+        return obtain_own(
+            inputs.source,
+            inputs.sha512,
+            unsigned=inputs.unsigned,
+            declared=inputs.declared_format,
+            key_file=inputs.key_file,
+            progress=progress,
+            cancelled=lambda: ctx.is_cancelled,
+            fingerprint=fingerprint,
+        )
+    info = ReleaseInfo(
+        version=inputs.version,
+        channel=inputs.channel or "stable",
+        architecture=inputs.architecture,
+        architectures=(inputs.architecture,),
+        release_date="",
+        ignition="",
+        kernel="",
+        containerd="",
+        docker="",
+        systemd="",
+        max_ignition_spec="",
+    )
+    return obtain_release(
+        info,
+        "libvirt",
+        mirror=inputs.mirror,
+        key_file=inputs.key_file,
+        progress=progress,
+        cancelled=lambda: ctx.is_cancelled,
+        fingerprint=fingerprint,
+    )
+
+
+def _place(ctx: Context, client: Client, pool: str, name: str, image: Obtained) -> Volume:
+    """The volume with exactly the image's bytes: found, waited for, or uploaded."""
+    size = image.path.stat().st_size
+    there = _settled(ctx, client, pool, name, size)
+    if there is not None:
+        return there
+    free = client.pool_free_bytes(pool)
+    if free < image.path.stat().st_blocks * 512:
+        raise OutOfSpaceError(
+            ctx.name,
+            f"storage pool {pool} on {client.uri} has {free >> 20} MiB left and the image needs {size >> 20} MiB",
+            "free some space there, or name another pool",
+            host=client.uri,
+            path="storagePool",
+        )
+    # An empty file that grows as bytes arrive: its length tells a whole upload from one that was cut
+    capacity = image.virtual_size_bytes if image.format == "qcow2" else 0
+    try:
+        client.create_volume(pool, name, domain.volume_xml(name, image.format, capacity, mode="0644"))
+        client.upload(pool, name, image.path, upload_progress(ctx, "upload"))
+    except ForeignObjectError:
+        there = _settled(ctx, client, pool, name, size)  # another stack began at the same moment
+        if there is None:
+            raise
+        return there
+    except BaseException:
+        client.delete_volume(pool, name)
+        raise
+    volume = client.find_volume(pool, name)
+    if volume is None or volume.file_bytes != size:
+        client.delete_volume(pool, name)
+        raise PlatformError(
+            ctx.name, f"the upload to {client.uri} is not whole", "run `pulumi up` again", host=client.uri
+        )
+    return volume
+
+
+def _settled(ctx: Context, client: Client, pool: str, name: str, size: int) -> Volume | None:
+    """A whole volume of that name. One that another process fills is waited for; one that a crash left is deleted."""
+    client.refresh_pool(pool)
+    volume, still = client.find_volume(pool, name), 0.0
+    while volume is not None and volume.file_bytes != size:
+        if still >= _STALLED_SECONDS:
+            client.delete_volume(pool, name)
+            return None
+        ctx.status("waiting for another run that uploads the same image")
+        ctx.wait(_POLL_SECONDS)
+        client.refresh_pool(pool)
+        now = client.find_volume(pool, name)
+        still = still + _POLL_SECONDS if now is not None and now.file_bytes == volume.file_bytes else 0.0
+        volume = now
+    return volume

@@ -1,0 +1,141 @@
+"""Named checks of a node against its host, before anything of it is made. They return findings and touch nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flatprov.errors import DuplicateError, ForeignObjectError, OutOfSpaceError, PlatformError
+from flatprov.platforms.finding import Finding, Level
+from flatprov.platforms.libvirt import domain
+from flatprov.platforms.libvirt.client import Client
+from flatprov.platforms.libvirt.settings import MIB, HostChoice, NodeInputs
+
+_HEADROOM_BYTES = 256 * MIB  # an overlay grows with use; a pool with less than this left would fail during first boot
+
+
+def node(client: Client, inputs: NodeInputs, host: HostChoice, uuid: str, mac: str) -> Iterator[Finding]:
+    """Every check of one node on the host it will run on.
+
+    Args:
+        client: that host.
+        inputs: the node.
+        host: the host's entry in it.
+        uuid: the node's own UUID.
+        mac: the node's own MAC address.
+    """
+    yield _name(client, inputs, uuid)
+    yield _mac(client, inputs, uuid, mac)
+    yield _address(client, inputs, host, mac)
+    yield _memory(client, inputs)
+    yield _space(client, inputs, host)
+    yield _accelerator(client, inputs)
+
+
+def _ok(check: str, subject: str) -> Finding:
+    return Finding(check=check, level=Level.OK, subject=subject, text="ok")
+
+
+def _name(client: Client, inputs: NodeInputs, uuid: str) -> Finding:
+    check = "the name is free, or ours"
+    there = client.find_domain_name(inputs.name)
+    if there is None or there.uuid == uuid:
+        return _ok(check, inputs.name)
+    marked = domain.parse(there.xml)
+    whose = f"belongs to the stack {marked.mark.owner}" if marked else "was not made by flatprov"
+    return Finding(
+        check=check,
+        level=Level.ERROR,
+        subject=inputs.name,
+        text=f"{client.uri} has a domain of this name that {whose}; it was left alone",
+        fix="give this pool another name, set the platform's prefix, or remove that domain by hand",
+        path="name",
+        error=ForeignObjectError,
+    )
+
+
+def _mac(client: Client, inputs: NodeInputs, uuid: str, mac: str) -> Finding:
+    check = "no other machine has the MAC address"
+    for other in client.domains():
+        if other.uuid != uuid and mac.lower() in domain.mac_addresses(other.xml):
+            return Finding(
+                check=check,
+                level=Level.ERROR,
+                subject=inputs.name,
+                text=f"its MAC address {mac} belongs to the domain {other.name} on {client.uri}",
+                fix="give one of the two another mac",
+                path="mac",
+                error=DuplicateError,
+            )
+    return _ok(check, inputs.name)
+
+
+def _address(client: Client, inputs: NodeInputs, host: HostChoice, mac: str) -> Finding:
+    check = "no other machine has the address reserved"
+    for other_mac, other_name, address in client.reservations(host.network):
+        if address == inputs.address and other_mac.lower() != mac.lower():
+            return Finding(
+                check=check,
+                level=Level.ERROR,
+                subject=inputs.name,
+                text=f"its address {address} is reserved for {other_name} ({other_mac}) in network {host.network}",
+                fix="give the pool another first_address",
+                path="address",
+                error=DuplicateError,
+            )
+    return _ok(check, inputs.name)
+
+
+def _memory(client: Client, inputs: NodeInputs) -> Finding:
+    check = "the host has the memory"
+    total, available = client.memory_mib()
+    if inputs.memory_mib > total:
+        return Finding(
+            check=check,
+            level=Level.ERROR,
+            subject=inputs.name,
+            text=f"it wants {inputs.memory_mib} MiB of memory and {client.uri} has {total} MiB in all",
+            fix="ask for less, or use another host",
+            path="memoryMib",
+            error=OutOfSpaceError,
+        )
+    if inputs.memory_mib > available:
+        return Finding(
+            check=check,
+            level=Level.WARNING,
+            subject=inputs.name,
+            text=f"it wants {inputs.memory_mib} MiB of memory and {client.uri} has {available} MiB available now",
+            fix="stop something there, or expect it to swap",
+        )
+    return _ok(check, inputs.name)
+
+
+def _space(client: Client, inputs: NodeInputs, host: HostChoice) -> Finding:
+    check = "the storage pool has room"
+    free = client.pool_free_bytes(host.storage_pool)
+    wanted = min(inputs.disk_bytes, _HEADROOM_BYTES)
+    if free < wanted:
+        return Finding(
+            check=check,
+            level=Level.ERROR,
+            subject=inputs.name,
+            text=f"storage pool {host.storage_pool} on {client.uri} has {free // MIB} MiB left, too little for a boot",
+            fix="free some space there, or name another pool",
+            path="storagePool",
+            error=OutOfSpaceError,
+        )
+    return _ok(check, inputs.name)
+
+
+def _accelerator(client: Client, inputs: NodeInputs) -> Finding:
+    check = "the host's emulator can run it"
+    offered = client.domain_types("x86_64")
+    if not offered:
+        text, fix = f"{client.uri} has no emulator for x86_64", "install qemu-system-x86 there"
+    elif inputs.accelerator == "kvm" and "kvm" not in offered:
+        text = f"{client.uri} offers no KVM"
+        fix = 'load the kvm module there, or set accelerator to "tcg" (slow)'
+    else:
+        return _ok(check, inputs.name)
+    return Finding(
+        check=check, level=Level.ERROR, subject=inputs.name, text=text, fix=fix, path="accelerator", error=PlatformError
+    )

@@ -1,0 +1,147 @@
+"""The node pool: a number of equal machines, on any platform."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, cast
+
+import pulumi
+
+from flatprov.errors import ConfigError
+from flatprov.flatcar.updates import Updates
+from flatprov.ignition import Ignition, is_sensitive, lowest_version, merge, pack, render
+from flatprov.platforms import units
+from flatprov.platforms.base import Machine, Node, NodeOverride, Platform, PoolSpec, Rollout, Timeouts
+from flatprov.platforms.image import Image, Release
+from flatprov.provider.outputs import map_model
+
+TOKEN = "flatprov:index:NodePool"  # noqa: S105 - a type token
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+_NAME_LIMIT = 63  # a host name's, RFC 1123
+
+
+class NodePool(pulumi.ComponentResource):
+    """Equal machines named ``POOL-INDEX``. Growing and shrinking touches only the nodes concerned.
+
+    Args:
+        name: the pool's name: lower-case letters, digits and inner hyphens.
+        platform: where it runs.
+        image: a ``Release`` or an own ``Image``.
+        count: how many nodes.
+        machine: their hardware.
+        ignition: what they shall be at first boot; flatprov's own parts are merged below it.
+        updates: how their operating system is updated; ``Updates.immutable()`` by default.
+        rollout: how they are rebuilt when config or image change.
+        timeouts: time limits.
+        wait: ``boot`` waits until each node reports, ``none`` for nothing.
+        running: false leaves the machines defined and off.
+        first_address: where the pool's addresses begin, in place of the address plan's choice.
+        overrides: what single nodes have of their own, by node name.
+
+    Attributes:
+        nodes: the nodes, in order.
+        addresses: their addresses, in order.
+
+    Raises:
+        ConfigError: a plain value is wrong; nothing was registered.
+    """
+
+    nodes: list[Node]
+    addresses: pulumi.Output[Sequence[str]]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        platform: Platform,
+        image: Image | Release,
+        count: int = 1,
+        machine: Machine | None = None,
+        ignition: Ignition | None = None,
+        updates: Updates | None = None,
+        rollout: Rollout | None = None,
+        timeouts: Timeouts | None = None,
+        wait: Literal["boot", "none"] = "boot",
+        running: bool = True,
+        first_address: str | None = None,
+        overrides: Mapping[str, NodeOverride] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        nodes = node_names(name, count, platform.prefix)
+        unknown = sorted(set(overrides or {}) - set(nodes))
+        if unknown:
+            raise ConfigError(
+                f"pool {name}", f"overrides names {unknown[0]}", f"its nodes are {', '.join(nodes)}", path="overrides"
+            )
+        rollout = Rollout() if rollout is None else rollout
+        if rollout.max_unavailable < 1:
+            raise ConfigError(
+                f"pool {name}", "max_unavailable is less than 1", "give 1 or more", path="rollout.max_unavailable"
+            )
+        spec = PoolSpec(
+            name=name,
+            nodes=nodes,
+            image=image,
+            machine=Machine() if machine is None else machine,
+            ignition=_packed(
+                name,
+                Ignition() if ignition is None else ignition,
+                updates if updates is not None else Updates.immutable(),
+                image,
+            ),
+            rollout=rollout,
+            boot_seconds=units.seconds((Timeouts() if timeouts is None else timeouts).boot, "timeouts.boot"),
+            wait=wait,
+            running=running,
+            first_address=first_address,
+            overrides=overrides or {},
+        )
+        super().__init__(TOKEN, name, {"count": count}, opts)
+        self.nodes = platform.make_nodes(spec, self)
+        self.addresses = pulumi.Output.all(*[node.address for node in self.nodes])
+        self.register_outputs({"addresses": self.addresses})
+
+
+def node_names(pool: str, count: int, prefix: str = "") -> list[str]:
+    """The names of a pool's nodes.
+
+    Raises:
+        ConfigError: a name that no host can have, or a count below 0.
+    """
+    if isinstance(count, bool) or not isinstance(count, int) or count < 0:
+        raise ConfigError(f"pool {pool}", f"count is {count!r}", "give a whole number from 0", path="count")
+    names = [f"{prefix}{pool}-{index}" for index in range(count)]
+    longest = max([*names, f"{prefix}{pool}-0"], key=len)
+    if not _NAME.fullmatch(f"{prefix}{pool}") or len(longest) > _NAME_LIMIT:
+        raise ConfigError(
+            f"pool {pool!r}",
+            f"{longest!r} cannot be a host name",
+            f"use lower-case letters, digits and inner hyphens, at most {_NAME_LIMIT} in all",
+            path="name",
+        )
+    return names
+
+
+def _packed(pool: str, ignition: Ignition, updates: Updates, image: Image | Release) -> pulumi.Input[str]:
+    """The pool's config, rendered once. Secret where a leaf is, or where it holds what is secret by nature."""
+
+    def pack_known(model: dict[str, Any]) -> pulumi.Input[str]:
+        config = merge(updates.fragment(), render(model["ignition"]))
+        _check_spec(pool, lowest_version(config), model["spec"])
+        packed = pack(config)
+        return pulumi.Output.secret(packed) if is_sensitive(config) else packed
+
+    model: dict[str, Any] = {"ignition": ignition, "spec": image.max_ignition_spec}
+    found: Any = map_model(model, pack_known)  # apply() opens the Output inside the Output
+    return cast("pulumi.Input[str]", found)
+
+
+def _check_spec(pool: str, needed: str, readable: str) -> None:
+    if readable and tuple(map(int, needed.split("."))) > tuple(map(int, readable.split("."))):
+        raise ConfigError(
+            f"pool {pool}",
+            f"its Ignition config needs spec {needed} and the image reads up to {readable}",
+            "leave out what is newer, or take a newer release",
+            path="ignition",
+        )

@@ -1,0 +1,117 @@
+"""The release a stack runs: resolved once, then held in the state until the user moves it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from flatprov.flatcar.releases import ReleaseInfo, resolve
+from flatprov.images.feeds import fetch_feed
+from flatprov.provider.context import Context
+from flatprov.provider.resource import Created, Found, Inputs, Resource, State
+from flatprov.provider.values import has_unknown, reveal
+
+
+class ReleaseInputs(Inputs, frozen=True, kw_only=True, rename="camel"):
+    """Which release.
+
+    Args:
+        channel: ``stable``, ``beta``, ``alpha``, ``lts``, or an LTS stream such as ``lts-2024``.
+        version: an exact version; the channel's newest at creation when absent.
+        architecture: ``amd64`` or ``arm64``.
+        mirror: base URL that serves the publisher's paths.
+        upgrade: any new text here moves the release to the channel's newest.
+    """
+
+    channel: str = "stable"
+    version: str | None = None
+    architecture: str = "amd64"
+    mirror: str | None = None
+    upgrade: str = ""
+
+
+class ReleaseState(State, frozen=True, kw_only=True, rename="camel"):
+    """The release as resolved.
+
+    Args:
+        resolved_version: ``4593.2.5``.
+        resolved_channel: the channel whose server has its files.
+        release_date: when it was published.
+        ignition: its Ignition.
+        max_ignition_spec: the newest Ignition spec it reads.
+        kernel: its Linux kernel.
+        containerd: its containerd.
+        docker: its Docker.
+        systemd: its systemd.
+    """
+
+    resolved_version: str = ""
+    resolved_channel: str = ""
+    release_date: str = ""
+    ignition: str = ""
+    max_ignition_spec: str = ""
+    kernel: str = ""
+    containerd: str = ""
+    docker: str = ""
+    systemd: str = ""
+
+
+def find(inputs: ReleaseInputs, ctx: Context) -> ReleaseInfo:
+    """Ask the publisher's feed, or the mirror's."""
+    ctx.status(f"looking up Flatcar {inputs.version or inputs.channel}")
+    feed = fetch_feed(inputs.channel.partition("-")[0], mirror=inputs.mirror)
+    return resolve([feed], inputs.channel, inputs.version, inputs.architecture)
+
+
+def _state(info: ReleaseInfo) -> ReleaseState:
+    return ReleaseState(
+        resolved_version=info.version,
+        resolved_channel=info.channel,
+        release_date=info.release_date,
+        ignition=info.ignition,
+        max_ignition_spec=info.max_ignition_spec,
+        kernel=info.kernel,
+        containerd=info.containerd,
+        docker=info.docker,
+        systemd=info.systemd,
+    )
+
+
+class ReleaseResource(Resource[ReleaseInputs, ReleaseState]):
+    """A Flatcar release. A later ``up`` never moves it by itself: ``version`` or ``upgrade`` does."""
+
+    token = "flatprov:index:Release"  # noqa: S105 - a type token
+    inputs = ReleaseInputs
+    state = ReleaseState
+
+    def plan(self, ctx: Context, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A preview resolves it too, so that what depends on it can be planned."""
+        if any(has_unknown(value) for value in inputs.values()):
+            return {}
+        info = find(msgspec.convert(reveal(inputs), ReleaseInputs), ctx)
+        return dict(msgspec.to_builtins(_state(info)))
+
+    def create(self, ctx: Context, inputs: ReleaseInputs) -> Created:
+        """Resolve."""
+        state = _state(find(inputs, ctx))
+        return Created(f"{inputs.architecture}|{state.resolved_version}", state)
+
+    def read(self, ctx: Context, id_: str, inputs: ReleaseInputs | None, state: ReleaseState | None) -> Found | None:
+        """The recorded release; a published release does not change. On import it is looked up."""
+        if inputs is None or state is None:
+            architecture, _, version = id_.partition("|")
+            info = find(ReleaseInputs(version=version, architecture=architecture), ctx)
+            inputs = ReleaseInputs(channel=info.channel, version=version, architecture=architecture)
+            state = _state(info)
+        return Found(id_, state, inputs)
+
+    def update(
+        self, ctx: Context, id_: str, old: ReleaseInputs, new: ReleaseInputs, state: ReleaseState
+    ) -> ReleaseState:
+        """Resolve again."""
+        return _state(find(new, ctx))
+
+    def delete(self, ctx: Context, id_: str, inputs: ReleaseInputs | None, state: ReleaseState) -> None:
+        """Nothing exists outside the state."""
