@@ -88,11 +88,10 @@ def up() -> None:
 
 def down() -> None:
     kept = HOME / "hypervisor"
-    if not kept.exists() and not stack.exists():
+    if not kept.exists():  # written before anything is made, removed when all is gone
         print("Nothing is up.")
         return
-    wanted = kept.read_text().strip() if kept.exists() else "auto"
-    host = hypervisor.find(HOME / "lab", wanted=wanted, hide_kvm=True)
+    host = hypervisor.find(HOME / "lab", wanted=kept.read_text().strip(), hide_kvm=True)
     left: list[str] = []
     if stack.exists():
         with step("hypervisor") as result:  # after a reboot the private one is not there, but its definitions are
