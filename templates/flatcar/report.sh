@@ -63,7 +63,8 @@ waiting() {
         quote "$unit"
         jobs+="${jobs:+,}{\"unit\":$quoted,\"job\":\"${text##* }\""
         since=${began[$unit]:-0}
-        if ((since > 0)); then jobs+=",\"seconds\":$((${now%.*} - since / 1000000))"; fi
+        # A device's time may be that of the initramfs, long before this job.
+        if [[ $unit != *.device ]] && ((since > 0)); then jobs+=",\"seconds\":$((${now%.*} - since / 1000000))"; fi
         jobs+='}'
     done
     say FLATPROV-WAITING "{\"format\":1,\"uptime\":$now,\"count\":$count,\"jobs\":[$jobs]}"
@@ -144,10 +145,9 @@ add_failed() { # with the variables of list_units
     failed+='}'
 }
 
-list_addresses() { # sets $addresses
-    local name word text list='' previous
+list_addresses() { # sets $addresses from what ip wrote to descriptor 4
+    local name word list='' previous
     local -a words found
-    text=$(ip -br addr show scope global 2>/dev/null)
     while read -ra words; do # NAME STATE ADDRESS [metric N] [peer ADDRESS] ...
         name=${words[0]:-} found=() previous=''
         for word in "${words[@]:2}"; do
@@ -159,7 +159,7 @@ list_addresses() { # sets $addresses
         list+="${list:+,}$quoted:"
         quote_all "${found[@]}"
         list+=$quoted
-    done <<<"$text"
+    done <&4
     addresses="{$list}"
 }
 
@@ -188,6 +188,7 @@ report() {
     local json failed missing unstarted restarting addresses ignition first_boot boot_id quoted line
     first_line /proc/sys/kernel/random/boot_id
     boot_id=$line
+    exec 4< <(exec ip -br addr show scope global 2>/dev/null) # beside the next call, where there is a second processor
     list_units
     list_addresses
     ignition_result
