@@ -109,7 +109,7 @@ def node_names(pool: str, count: int, prefix: str = "") -> list[str]:
     Raises:
         ConfigError: a name that no host can have, or a count below 0.
     """
-    if isinstance(count, bool) or not isinstance(count, int) or count < 0:
+    if type(count) is not int or count < 0:  # True is an int too
         raise ConfigError(f"pool {pool}", f"count is {count!r}", "give a whole number from 0", path="count")
     names = [f"{prefix}{pool}-{index}" for index in range(count)]
     longest = max([*names, f"{prefix}{pool}-0"], key=len)
