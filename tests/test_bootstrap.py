@@ -10,8 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import LAB, Lab
 from local import kvm
+from local.folder import HERE as LAB
+from local.lab import Lab
 
 
 def shell(script: str, **env: str) -> subprocess.CompletedProcess[str]:
