@@ -49,8 +49,8 @@ def words(most: int = 3) -> st.SearchStrategy[list[str]]:
 USERS = st.builds(
     ign.User, WORDS, ssh_keys=st.lists(KEYS, max_size=2, unique=True), password_hash=st.none() | WORDS, groups=words(),
     uid=NUMBER, gecos=st.none() | TEXT, home_dir=st.none() | WORDS.map("/home/{}".format),
-    primary_group=st.none() | WORDS, shell=st.none() | st.just("/bin/bash"), no_create_home=FLAG, no_log_init=FLAG, no_user_group=FLAG, system=FLAG,
-    should_exist=FLAG,
+    primary_group=st.none() | WORDS, shell=st.none() | st.just("/bin/bash"), no_create_home=FLAG,
+    no_log_init=FLAG, no_user_group=FLAG, system=FLAG, should_exist=FLAG,
 )  # fmt: skip
 GROUPS = st.builds(ign.Group, WORDS, gid=NUMBER, password_hash=st.none() | WORDS, system=FLAG, should_exist=FLAG)
 FILES = st.builds(
@@ -83,7 +83,7 @@ FILESYSTEMS = st.builds(
     path=st.none() | WORDS.map("/mnt/{}".format), label=st.none() | WORDS, uuid=st.none() | WORDS, wipe_filesystem=FLAG,
     options=st.lists(WORDS, max_size=2), mount_options=st.lists(WORDS, max_size=2),
 )  # fmt: skip
-TANGS = st.builds(ign.Tang, URLS, thumbprint=WORDS, advertisement=st.sampled_from([None, "", '{"a":1}']))
+TANGS = st.builds(ign.Tang, URLS, thumbprint=WORDS, advertisement=st.sampled_from([None, '{"a":1}']))
 CLEVIS = st.one_of(
     st.none(),
     st.builds(ign.Clevis, tang=unique(TANGS, "url", 2), tpm2=FLAG, threshold=st.none() | st.integers(0, 2)),
