@@ -7,6 +7,7 @@ Blocking; libvirt releases the interpreter while it waits. One connection per UR
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from flatprov.errors import MissingDependencyError, PlatformError
 from flatprov.platforms.libvirt import console, faults, transfer
 
 CALLS_AT_ONCE = 4
+_POOL_BUSY_SECONDS = 60.0
 _KEEPALIVE_SECONDS, _KEEPALIVE_MISSES = 5, 3
 _UPDATE_DELETE, _UPDATE_ADD_LAST, _SECTION_DHCP_HOST = 2, 3, 4
 _LIVE_AND_CONFIG = 3
@@ -104,7 +106,8 @@ class Client:
                 return
             with self._calls(subject):
                 self._connection = self._libvirt.open(self.uri)
-                self._connection.setKeepAlive(_KEEPALIVE_SECONDS, _KEEPALIVE_MISSES)
+                self._connection.setKeepAlive(_POOL_BUSY_SECONDS = 60.0
+_KEEPALIVE_SECONDS, _KEEPALIVE_MISSES)
 
     @contextmanager
     def _calls(self, subject: str) -> Iterator[None]:
@@ -173,10 +176,19 @@ class Client:
             return int(where.info()[3])
 
     def refresh_pool(self, pool: str) -> None:
-        """Let the daemon look at the pool again."""
-        where = self._pool(pool)
-        with self._calls(f"storage pool {pool}"):
-            where.refresh(0)
+        """Let the daemon look at the pool again. It refuses while a volume is being made, so this waits a little."""
+        where, end = self._pool(pool), time.monotonic() + _POOL_BUSY_SECONDS
+        while True:
+            try:
+                where.refresh(0)
+            except self._libvirt.libvirtError as error:
+                if "asynchronous jobs" not in str(error) or time.monotonic() > end:
+                    raise faults.translate(
+                        error.get_error_code(), str(error), f"storage pool {pool}", self.uri
+                    ) from error
+                time.sleep(0.1)
+            else:
+                return
 
     def find_volume(self, pool: str, name: str) -> Volume | None:
         """A volume by name."""
@@ -221,7 +233,6 @@ class Client:
         where = self._pool(pool)
         with self._calls(f"volume {name}"):
             transfer.upload(self._connection, where.storageVolLookupByName(name), source, ctx)
-            where.refresh(0)
 
     def delete_volume(self, pool: str, name: str) -> bool:
         """Delete a volume; False when there was none."""
