@@ -3,6 +3,7 @@
 #     FLATPROV-REPORT LENGTH {"format":1,...}      LENGTH is that of the JSON, so a line that was cut is known as such
 # and, each ten seconds until the job queue is empty, what it waits for:
 #     FLATPROV-WAITING LENGTH {"format":1,"uptime":...,"jobs":[...]}
+# The report also stays in /run/flatprov/report, for one who comes too late to see it.
 # /opt/flatprov/report-units lists the units to look for, one a line. A process costs time on a slow machine, so nearly
 # all of this is done by the shell itself.
 set -u
@@ -14,6 +15,14 @@ say() { # WORD JSON: one line on the first device that takes it; opened anew, be
     for device in /dev/ttyS0 /dev/ttyAMA0 /dev/hvc0 /dev/console; do
         if [[ -c $device ]] && { printf '\n%s %s %s\n' "$1" "${#2}" "$2" >"$device"; } 2>/dev/null; then return; fi
     done
+}
+
+keep() { # WORD JSON: the line as a file, whole or not at all
+    local file=/run/flatprov/report
+    (
+        umask 077
+        mkdir -p "${file%/*}" && printf '%s %s %s\n' "$1" "${#2}" "$2" >"$file.new" && mv -f "$file.new" "$file"
+    ) 2>/dev/null
 }
 
 quote() { # TEXT: sets $quoted to a JSON string of printable ASCII
@@ -207,6 +216,7 @@ report() {
     first_line /proc/uptime
     json+=",\"uptime\":${line%% *}}"
     say FLATPROV-REPORT "$json"
+    keep FLATPROV-REPORT "$json"
     # Again: a getty that starts now hangs up the line and what is still in its buffer is lost.
     sleep 1
     say FLATPROV-REPORT "$json"

@@ -92,6 +92,7 @@ def run(tmp_path: Path, units: str = "", pause: str = "10", **env: str) -> str:
         ("PATH=/usr/bin:", f"PATH={programs}:/usr/bin:"),
         ("/opt/flatprov/report-units", str(listed)),
         ("/etc/.ignition-result.json", str(result)),
+        ("/run/flatprov/report", str(tmp_path / "run" / "report")),
         ("[[ -c $device ]] && ", ""),
         ('>"$device"', f'>>"{console}"'),
         ("pause=10", f"pause={pause}"),
@@ -118,6 +119,10 @@ def test_script_on_a_good_boot(tmp_path: Path) -> None:
     found = Frames().feed(lines[0])
     assert found is not None
     assert found[0] == "REPORT"
+    kept = tmp_path / "run" / "report"  # for one who comes too late: the same line, and nothing beside it
+    assert kept.read_text() == lines[0] + "\n"
+    assert [(path.name, path.stat().st_mode & 0o777) for path in kept.parent.iterdir()] == [("report", 0o600)]
+    assert kept.parent.stat().st_mode & 0o777 == 0o700
     report = read_report(found[1])
     assert (report.state, report.first_boot, report.user_config) == ("running", True, True)
     assert report.ignition_date == "2026-01-02T03:04:05Z"
