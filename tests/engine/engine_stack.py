@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 ROOT = Path(__file__).resolve().parents[2]
 VENV = Path(sys.prefix)
 PASSPHRASE = "correct horse"
@@ -91,11 +93,11 @@ class Stack:
         (self.folder / "__main__.py").write_text(source)
 
     def set(self, config: Mapping[str, Any]) -> None:
-        """Set config keys; dicts and lists are set as a whole."""
-        for key, value in config.items():
-            text = json.dumps(value) if isinstance(value, (dict, list, bool)) else str(value)
-            extra = ("--type", "object") if isinstance(value, (dict, list)) else ()
-            self.run("config", "set", key, *extra, "--", text).ok()
+        """Set config keys, in the file that ``pulumi config set`` writes; dicts and lists are set as a whole."""
+        path = self.folder / f"Pulumi.{self.stack}.yaml"
+        settings = yaml.safe_load(path.read_text()) if path.exists() else {}
+        settings.setdefault("config", {}).update({f"{self.project}:{key}": value for key, value in config.items()})
+        path.write_text(yaml.safe_dump(settings))
 
     def start(self, *words: str, cwd: Path | None = None) -> subprocess.Popen[str]:
         """Start the CLI in a process group of its own; output is collected in one pipe."""
