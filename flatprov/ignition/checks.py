@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any, ClassVar, Final
 
 from flatprov.errors import ConfigError
-from flatprov.ignition.schema import Field, Kind, Shape
+from flatprov.ignition.schema import CEX, OWNER, RESOURCE, Field, Kind, Shape
 
 _PLAIN: Final = (str, bytes, bytearray, int, float, list, tuple, dict, set, frozenset)
 _JSON_NAMES: Final = {
@@ -98,8 +98,14 @@ class Part:
         elif item.kind is Kind.BOOLEAN:
             wanted = (bool,)
         else:
-            if isinstance(value, dict):
-                raise self.fail(attribute, "must be an object of flatprov", "construct the class, not a dictionary")
+            loose = item.shape in (RESOURCE, OWNER, CEX)  # these may be written as plain values
+            other = isinstance(value, Part) and not loose and value.SHAPE is not item.shape
+            if isinstance(value, dict) or other or (not loose and (value is None or isinstance(value, _PLAIN))):
+                raise self.fail(
+                    attribute,
+                    "must be an object of flatprov",
+                    f"construct the class for {item.shape.name if item.shape else item.name}",
+                )
             return
         if value is None or (isinstance(value, _PLAIN) and not isinstance(value, wanted)):
             kind = "a string" if item.kind is Kind.STRINGS else item.kind.value
@@ -124,8 +130,8 @@ def path_problem(path: str) -> str:
     return ""
 
 
-_KEY_LINE: Final = re.compile(
-    r"(?:.*[\s,\"])?((?:ssh-|ecdsa-sha2-|sk-ssh-|sk-ecdsa-|rsa-sha2-)[a-z0-9@.-]+)\s+([A-Za-z0-9+/]+={0,2})(?:\s.*)?"
+_KEY: Final = re.compile(
+    r"(?:^|[\s,\"])((?:ssh-|ecdsa-sha2-|sk-ssh-|sk-ecdsa-)[a-z0-9@.-]+)\s+([A-Za-z0-9+/]+={0,2})(?=\s|$)"
 )
 
 
@@ -137,10 +143,10 @@ def key_problem(text: str) -> str:
     if "PRIVATE KEY" in text:
         return "is a private key"
     for line in lines:
-        found = _KEY_LINE.fullmatch(line)
+        found = _KEY.findall(line)  # options in front and the comment behind may look like a key as well
         if not found:
             return "is no OpenSSH public key line"
-        if not _holds(found[1], found[2]):
+        if not any(_holds(kind, data) for kind, data in found):
             return "is cut short or altered: its data do not hold a complete key of the type in front of it"
     return ""
 

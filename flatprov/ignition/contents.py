@@ -50,11 +50,16 @@ class Remote(Part, shape=RESOURCE, place="contents"):
                 raise self.fail("hash", "is no sha512 or sha256 specifier", "write sha512- and the 128 hex digits")
         if isinstance(self.compression, str) and self.compression not in ("", "gzip"):
             raise self.fail("compression", "is unknown", 'write "gzip", or leave it out')
-        plain = isinstance(self.headers, dict) and self.headers
-        if plain and isinstance(self.source, str) and not self.source.lower().startswith(("http://", "https://")):
-            raise self.fail("headers", "are sent with http and https only", "remove them, or use such a URL")
-        if self.headers is not None and isinstance(self.headers, (str, list, tuple)):
+        if isinstance(self.headers, (str, bytes, bool, int, float, list, tuple)):
             raise self.fail("headers", "must be a mapping", 'write headers={"Authorization": ...}')
+        if isinstance(self.headers, dict):
+            self._check_headers(self.headers)
+
+    def _check_headers(self, headers: dict[str, Any]) -> None:
+        if any(isinstance(text, (bool, int, float, bytes, list, tuple, dict)) for text in headers.values()):
+            raise self.fail("headers", "must hold strings", "write each value as text")
+        if headers and isinstance(self.source, str) and not self.source.lower().startswith(("http://", "https://")):
+            raise self.fail("headers", "are sent with http and https only", "remove them, or use such a URL")
 
 
 def check_contents(part: Part, attribute: str, value: object) -> None:
@@ -95,11 +100,15 @@ def _remote(value: Remote, where: str) -> dict[str, Any]:
             raise ConfigError(f"{where}.{name}", "is not known yet", "resolve outputs first", path=f"{where}.{name}")
         if leaf is not None:
             out.update({"verification": {"hash": leaf}} if name == "hash" else {name: leaf})
-    if value.headers:
-        if not isinstance(value.headers, Mapping):
-            raise ConfigError(f"{where}.headers", "is not known yet", "resolve outputs first", path=f"{where}.headers")
-        out["httpHeaders"] = [
-            {"name": name} if text is None else {"name": name, "value": str(text)}
-            for name, text in value.headers.items()
-        ]
-    return out
+    if value.headers is not None:
+        out["httpHeaders"] = _headers(value.headers, f"{where}.headers")
+    return {name: found for name, found in out.items() if found != []}
+
+
+def _headers(headers: object, where: str) -> list[dict[str, str]]:
+    rendered = []
+    for name, text in headers.items() if isinstance(headers, Mapping) else ((None, None),):
+        if not isinstance(name, str) or not (text is None or isinstance(text, str)):
+            raise ConfigError(where, "is not known yet, or of a wrong type", "resolve outputs first", path=where)
+        rendered.append({"name": name} if text is None else {"name": name, "value": str(text)})
+    return rendered

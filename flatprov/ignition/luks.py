@@ -25,7 +25,7 @@ class Tang(Part, shape=TANG, place="tang"):
         url: http or https.
         thumbprint: of its signing key; required by Ignition.
         advertisement: its signed answer as JSON text, for machines that cannot reach it at first boot (spec 3.4).
-            Ignition 2.24 loses it from a config of spec 3.4.0: state ``Ignition(version="3.5.0")`` for releases with it.
+            Ignition 2.24 loses it from a config of spec 3.4.0: say ``Ignition(version="3.5.0")`` there.
     """
 
     url: Input[str]

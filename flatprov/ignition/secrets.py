@@ -18,12 +18,12 @@ _LOCKED: Final = ("", "*", "!", "!!", "!*", "x")
 _SECRET_HEADER: Final = re.compile(r"auth|token|cookie|secret|key|password|credential", re.I)
 _SECRET_QUERY: Final = re.compile(r"(?:^|[&;])(?:[^=&]*(?:sig|token|secret|password|credential|key)[^=&]*)=", re.I)
 _SECRET_TEXT: Final = re.compile(
-    r"""-----BEGIN\ [A-Z0-9 ]*PRIVATE\ KEY
-    | \$(?:1|2[abxy]|5|6|7|y|gy)\$[^\s$]+\$\S{8}            # a hash as in /etc/shadow
+    r"""-----BEGIN\ [A-Z0-9 ]{0,30}PRIVATE\ KEY
+    | \$(?:1|2[abxy]|5|6|7|y|gy)\$[^\s$]{1,64}\$\S{8}            # a hash as in /etc/shadow
     | \b[a-z0-9]{6}\.[a-z0-9]{16}\b                         # a kubeadm token
     | (?:pass(?:word|wd|phrase)?|secret|token|api[_-]?key|key-data|private[_-]?key|credentials?)["']?
       \s*[=:]\s*["']?[^\s"'$%/{<][^\s"']{3}                 # a value, not a variable and not a path
-    | [a-z][a-z0-9+.-]*://[^\s/@:]*:[^\s/@$%{]+@            # a URL with a password
+    | \b[a-z][a-z0-9+.-]{1,9}://[^\s/@:]{0,99}:[^\s/@$%{]{1,99}@          # a URL with a password
     """,
     re.X | re.I,
 )

@@ -36,5 +36,8 @@ def _needs(shape: Shape, data: dict[str, Any], values: bool) -> Iterator[str]:
                 yield from _needs(item.shape, one, values)
         elif name == "source":
             yield _SOURCES.get(str(value).partition(":")[0].lower(), "3.0.0")
-        elif values and ((name == "mode" and value & SPECIAL_BITS) or (name == "pin" and value not in _PINS)):
+        elif values and (
+            (name == "mode" and isinstance(value, int) and value & SPECIAL_BITS)
+            or (name == "pin" and value not in _PINS)
+        ):
             yield "3.6.0"

@@ -56,12 +56,14 @@ MISTAKES: list[tuple[str, str, Callable[[], object]]] = [
     ("users[core].ssh_keys[0]", "private key", lambda: ign.User("core", ssh_keys=["-----BEGIN PRIVATE KEY-----"])),
     ("users[core].uid", "must be an integer", lambda: ign.User("core", uid=True)),
     ("disks[sda].device", "not absolute", lambda: ign.Disk("sda")),
-    ("disks[/dev/a].partitions[0]", "construct the class", lambda: ign.Disk("/dev/a", partitions=[{}])),  # type: ignore[list-item]
+    ("disks[/dev/a].partitions[0]", "class for partition", lambda: ign.Disk("/dev/a", partitions=[{}])),  # type: ignore[list-item]
     ("partitions[?].number", "is missing", lambda: ign.Partition()),
     ("raid[r].level", "no RAID level", lambda: ign.Raid("r", level="raid7")),
     ("filesystems[/dev/a].format", "ext4", lambda: ign.Filesystem("/dev/a", format="ext3")),
     ("luks[a/b].name", "slash", lambda: ign.Luks("a/b", device="/dev/a")),
     ("contents.hash", "sha512", lambda: ign.Remote("http://a", hash="md5-00")),
+    ("contents.headers", "hold strings", lambda: ign.Remote("http://a", headers={"a": 1})),  # type: ignore[dict-item]
+    ("luks[a].clevis", "class for clevis", lambda: ign.Luks("a", clevis=ign.Tang("http://a"))),  # type: ignore[arg-type]
     ("contents.headers", "http", lambda: ign.Remote("s3://a/b", headers={"a": "b"})),
     ("files[0]", "is a User, not a File", lambda: ign.Ignition(files=[ign.User("core")])),  # type: ignore[list-item]
     ("files", "must be a list", lambda: ign.Ignition(files=ign.File("/a"))),  # type: ignore[arg-type]
@@ -79,7 +81,14 @@ def test_a_mistake_is_refused_where_it_is_made(path: str, says: str, make: Calla
 
 @pytest.mark.parametrize(
     "key",
-    [KEY, KEY + "\n", f'from="10.0.0.0/8",no-pty {KEY}', f"# mine\n{KEY}", "# only a comment"],
+    [
+        KEY,
+        KEY + "\n",
+        f"{KEY} and my ssh-rsa key",
+        f'from="10.0.0.0/8",no-pty {KEY}',
+        f"# mine\n{KEY}",
+        "# only a comment",
+    ],
 )
 def test_a_line_of_authorized_keys_is_accepted(key: str) -> None:
     assert ign.User("core", ssh_keys=[key]).ssh_keys == [key]
