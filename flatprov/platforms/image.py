@@ -13,9 +13,8 @@ from flatprov.errors import ConfigError, ImageError
 from flatprov.flatcar.releases import max_ignition_spec
 from flatprov.flatcar.versions import Version
 from flatprov.images.formats import check_declared, detect_format, read_header, virtual_size
-from flatprov.images.store import Store
+from flatprov.provider import releases
 from flatprov.provider.program import PluginResource
-from flatprov.provider.releases import ReleaseResource
 
 
 class Release(PluginResource):
@@ -54,7 +53,7 @@ class Release(PluginResource):
             "mirror": mirror,
             "upgrade": upgrade or None,
         }
-        super().__init__(ReleaseResource, name, inputs, opts)
+        super().__init__(releases.TOKEN, releases.ReleaseState, name, inputs, opts)
 
     @property
     def flatcar_version(self) -> pulumi.Output[str]:
@@ -128,6 +127,8 @@ class Image:
         found = detect_format(header)
         check_declared(self.format, found, path.name)
         if self.sha512 is not None:
+            from flatprov.images.store import Store
+
             digest = Store().digests.sha512(path)
             if digest != self.sha512.strip().lower():
                 raise ImageError(

@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 
 from flatprov.flatcar.releases import ReleaseInfo, resolve
-from flatprov.images.feeds import fetch_feed
 from flatprov.provider.context import Context
 from flatprov.provider.resource import Created, Found, Inputs, Resource, State
 from flatprov.provider.values import has_unknown, reveal
+
+TOKEN = "flatprov:index:Release"  # noqa: S105 - a type token
 
 
 class ReleaseInputs(Inputs, frozen=True, kw_only=True, rename="camel"):
@@ -60,6 +61,8 @@ class ReleaseState(State, frozen=True, kw_only=True, rename="camel"):
 
 def find(inputs: ReleaseInputs, ctx: Context) -> ReleaseInfo:
     """Ask the publisher's feed, or the mirror's."""
+    from flatprov.images.feeds import fetch_feed  # late: a program needs the types of this module only
+
     ctx.status(f"looking up Flatcar {inputs.version or inputs.channel}")
     feed = fetch_feed(inputs.channel.partition("-")[0], mirror=inputs.mirror)
     return resolve([feed], inputs.channel, inputs.version, inputs.architecture)
@@ -82,7 +85,7 @@ def _state(info: ReleaseInfo) -> ReleaseState:
 class ReleaseResource(Resource[ReleaseInputs, ReleaseState]):
     """A Flatcar release. A later ``up`` never moves it by itself: ``version`` or ``upgrade`` does."""
 
-    token = "flatprov:index:Release"  # noqa: S105 - a type token
+    token = TOKEN
     inputs = ReleaseInputs
     state = ReleaseState
 

@@ -106,8 +106,7 @@ class Client:
                 return
             with self._calls(subject):
                 self._connection = self._libvirt.open(self.uri)
-                self._connection.setKeepAlive(_POOL_BUSY_SECONDS = 60.0
-_KEEPALIVE_SECONDS, _KEEPALIVE_MISSES)
+                self._connection.setKeepAlive(_KEEPALIVE_SECONDS, _KEEPALIVE_MISSES)
 
     @contextmanager
     def _calls(self, subject: str) -> Iterator[None]:

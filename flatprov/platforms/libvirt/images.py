@@ -5,78 +5,30 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from flatprov.errors import ConfigError, ForeignObjectError, ImageError, OutOfSpaceError, PlatformError
 from flatprov.flatcar.releases import ReleaseInfo
-from flatprov.images.keys import PINNED
-from flatprov.images.obtain import Obtained, obtain_own, obtain_release
 from flatprov.platforms.libvirt import client as libvirt
 from flatprov.platforms.libvirt import domain, identity
 from flatprov.platforms.libvirt.client import Client, Volume
 from flatprov.platforms.libvirt.machine import upload_progress
+from flatprov.platforms.libvirt.settings import IMAGE_TOKEN, ImageInputs, ImageState
 from flatprov.provider.context import Context
-from flatprov.provider.resource import CONTROL, Created, Found, Inputs, Resource, State
+from flatprov.provider.resource import Created, Found, Resource
+
+if TYPE_CHECKING:
+    from flatprov.images.obtain import Obtained
 
 _STALLED_SECONDS = 10.0
 _POLL_SECONDS = 0.5
 _locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
 
-class ImageInputs(Inputs, frozen=True, kw_only=True, rename="camel"):
-    """An image and where it goes.
-
-    Args:
-        uri: the host, as a libvirt connection URI.
-        storage_pool: the storage pool on it.
-        version: the Flatcar version in it.
-        channel: for a release of the publisher: its channel.
-        architecture: ``amd64`` or ``arm64``.
-        mirror: for a release: base URL that serves the publisher's paths.
-        source: for an own image: a path on this machine or a URL.
-        sha512: for an own image: its digest, 128 hex digits.
-        unsigned: for an own image: it has no signature, the digest alone is checked.
-        declared_format: for an own image: refuse it unless it is of this format.
-        key_file: the signer's public key on this machine; the publisher's when absent.
-        fingerprint: the signer's primary fingerprint; the publisher's when absent.
-    """
-
-    uri: str
-    storage_pool: str = "default"
-    version: str
-    channel: str | None = None
-    architecture: str = "amd64"
-    mirror: Annotated[str | None, CONTROL] = None
-    source: Annotated[str | None, CONTROL] = None
-    sha512: str | None = None
-    unsigned: Annotated[bool, CONTROL] = False
-    declared_format: Annotated[Literal["qcow2", "raw"] | None, CONTROL] = None
-    key_file: Annotated[str | None, CONTROL] = None
-    fingerprint: Annotated[str | None, CONTROL] = None
-
-
-class ImageState(State, frozen=True, kw_only=True, rename="camel"):
-    """An image on a host.
-
-    Args:
-        volume: its volume's name.
-        path: its path on the host.
-        format: ``qcow2`` or ``raw``.
-        virtual_bytes: size of the guest's disk.
-        digest: sha512 of the verified file as published, hex.
-    """
-
-    volume: str = ""
-    path: str = ""
-    format: str = ""
-    virtual_bytes: int = 0
-    digest: str = ""
-
-
 class ImageResource(Resource[ImageInputs, ImageState]):
     """A verified image as a volume. A new version is a new volume: living disks keep the one they stand on."""
 
-    token = "flatprov:libvirt:Image"  # noqa: S105 - a type token
+    token = IMAGE_TOKEN
     inputs = ImageInputs
     state = ImageState
     replaces = ("uri", "storagePool", "version", "sha512", "channel", "architecture")
@@ -148,6 +100,9 @@ def _state(volume: Volume, kind: str, digest: str) -> ImageState:
 
 
 def _obtain(ctx: Context, inputs: ImageInputs) -> Obtained:
+    from flatprov.images.keys import PINNED  # late: most runs find the image where it is
+    from flatprov.images.obtain import obtain_own, obtain_release
+
     shown = -1
 
     def progress(done: int, total: int | None) -> None:

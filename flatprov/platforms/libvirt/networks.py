@@ -11,42 +11,15 @@ from flatprov.errors import ConfigError, ForeignObjectError
 from flatprov.platforms.libvirt import client as libvirt
 from flatprov.platforms.libvirt import identity
 from flatprov.platforms.libvirt.addresses import Plan
+from flatprov.platforms.libvirt.settings import NETWORK_TOKEN, NetworkInputs, NetworkState
 from flatprov.provider.context import Context
-from flatprov.provider.resource import Created, Failure, Found, Inputs, Resource, State
-
-
-class NetworkInputs(Inputs, frozen=True, kw_only=True, rename="camel"):
-    """A NAT network.
-
-    Args:
-        uri: the host, as a libvirt connection URI.
-        name: the network's name on the host.
-        cidr: its range, IPv4, ``10.17.3.0/24``; the first address is the gateway.
-    """
-
-    uri: str
-    name: str
-    cidr: str
-
-
-class NetworkState(State, frozen=True, kw_only=True, rename="camel"):
-    """What was made.
-
-    Args:
-        uuid: the network's UUID.
-        network: its name, for nodes to depend on.
-        gateway: the host's own address in it.
-    """
-
-    uuid: str = ""
-    network: str = ""
-    gateway: str = ""
+from flatprov.provider.resource import Created, Failure, Found, Resource
 
 
 class NetworkResource(Resource[NetworkInputs, NetworkState]):
     """A NAT network with DHCP on a libvirt host. Nodes add their reservations to it while it runs."""
 
-    token = "flatprov:libvirt:Network"  # noqa: S105 - a type token
+    token = NETWORK_TOKEN
     inputs = NetworkInputs
     state = NetworkState
     replaces = ("uri", "name", "cidr")  # libvirt changes a range only by a restart that cuts running guests off

@@ -12,11 +12,11 @@ import msgspec
 from flatprov.errors import BootError, ConfigError, ForeignObjectError, PlatformError
 from flatprov.ignition import diff, unpack
 from flatprov.platforms.finding import require
-from flatprov.platforms.libvirt import change, firstboot, identity, machine, placement, preflight
+from flatprov.platforms.libvirt import change, identity, machine, placement, preflight
 from flatprov.platforms.libvirt import client as libvirt
 from flatprov.platforms.libvirt.domain import PHASE_READY, Machine, parse
 from flatprov.platforms.libvirt.machine import Build, config_digest
-from flatprov.platforms.libvirt.settings import GIB, MINIMUM_MEMORY_MIB, HostChoice, NodeInputs, NodeState
+from flatprov.platforms.libvirt.settings import GIB, MINIMUM_MEMORY_MIB, NODE_TOKEN, HostChoice, NodeInputs, NodeState
 from flatprov.provider.context import Context
 from flatprov.provider.resource import Created, Failure, Found, Resource
 from flatprov.provider.values import has_unknown, reveal
@@ -27,7 +27,7 @@ _HOST_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 class NodeResource(Resource[NodeInputs, NodeState]):
     """A Flatcar machine on a libvirt host. A changed config or image makes it anew in place, by its pool's gate."""
 
-    token = "flatprov:libvirt:Node"  # noqa: S105 - a type token
+    token = NODE_TOKEN
     inputs = NodeInputs
     state = NodeState
     replaces = ("name",)
@@ -202,6 +202,8 @@ def settle(ctx: Context, build: Build, id_: str, there: Machine) -> NodeState:
 
 
 def _await(ctx: Context, build: Build, id_: str, console: Any, *, resumed: bool) -> NodeState:
+    from flatprov.platforms.libvirt import firstboot  # late: most operations wait for no boot
+
     try:
         outcome = firstboot.wait(ctx, build, console, resumed=resumed)
     except firstboot.BootFailedError:

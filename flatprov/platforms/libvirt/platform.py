@@ -14,10 +14,18 @@ from flatprov.platforms import units
 from flatprov.platforms.base import Node, PoolSpec
 from flatprov.platforms.image import Image, Release, flatcar_version
 from flatprov.platforms.libvirt.addresses import Allocation, Plan
-from flatprov.platforms.libvirt.images import ImageResource
-from flatprov.platforms.libvirt.networks import NetworkResource
-from flatprov.platforms.libvirt.nodes import NodeResource
-from flatprov.platforms.libvirt.settings import GIB, MIB, MINIMUM_MEMORY_MIB, Accelerator
+from flatprov.platforms.libvirt.settings import (
+    GIB,
+    IMAGE_TOKEN,
+    MIB,
+    MINIMUM_MEMORY_MIB,
+    NETWORK_TOKEN,
+    NODE_TOKEN,
+    Accelerator,
+    ImageState,
+    NetworkState,
+    NodeState,
+)
 from flatprov.provider.outputs import map_model
 from flatprov.provider.program import PluginResource
 
@@ -115,7 +123,8 @@ class Platform:
         return [
             _node(
                 PluginResource(
-                    NodeResource,
+                    NODE_TOKEN,
+                    NodeState,
                     name.removeprefix(self.prefix),
                     {
                         "name": name,
@@ -177,7 +186,7 @@ class Platform:
     def _network(self, host: Host) -> PluginResource:
         if host.uri not in self._networks:
             inputs = {"uri": host.uri, "name": self.network_name, "cidr": self.network.cidr}
-            self._networks[host.uri] = PluginResource(NetworkResource, f"network.{host.label}", inputs)
+            self._networks[host.uri] = PluginResource(NETWORK_TOKEN, NetworkState, f"network.{host.label}", inputs)
         return self._networks[host.uri]
 
     def _image(self, host: Host, image: Image | Release) -> PluginResource:
@@ -185,7 +194,7 @@ class Platform:
         key = (host.uri, name)
         if key not in self._images:
             inputs = {"uri": host.uri, "storagePool": host.pool, **_source(image)}
-            self._images[key] = PluginResource(ImageResource, f"{name}.{host.label}", inputs)
+            self._images[key] = PluginResource(IMAGE_TOKEN, ImageState, f"{name}.{host.label}", inputs)
         return self._images[key]
 
 

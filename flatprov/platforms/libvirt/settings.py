@@ -1,4 +1,7 @@
-"""The wire form of a node: its inputs and outputs, shared by the plugin and the program side."""
+"""The wire form of the libvirt resources: inputs and outputs, shared by the plugin and the program side.
+
+Nothing heavy is imported here: a program needs these and none of the code that carries them out.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,10 @@ GIB = 1 << 30
 MINIMUM_MEMORY_MIB = (
     1024  # below this Flatcar's initramfs and /usr leave no room for services (measured on the stand-in)
 )
+
+NODE_TOKEN = "flatprov:libvirt:Node"  # noqa: S105 - type tokens
+IMAGE_TOKEN = "flatprov:libvirt:Image"  # noqa: S105
+NETWORK_TOKEN = "flatprov:libvirt:Network"  # noqa: S105
 
 Accelerator = Literal["auto", "kvm", "tcg"]
 Wait = Literal["boot", "none"]
@@ -111,3 +118,81 @@ class NodeState(State, frozen=True, kw_only=True, rename="camel"):
     boot_seconds: float = 0.0
     phase: Phase = "defined"
     ready: bool = False
+
+
+class ImageInputs(Inputs, frozen=True, kw_only=True, rename="camel"):
+    """An image and where it goes.
+
+    Args:
+        uri: the host, as a libvirt connection URI.
+        storage_pool: the storage pool on it.
+        version: the Flatcar version in it.
+        channel: for a release of the publisher: its channel.
+        architecture: ``amd64`` or ``arm64``.
+        mirror: for a release: base URL that serves the publisher's paths.
+        source: for an own image: a path on this machine or a URL.
+        sha512: for an own image: its digest, 128 hex digits.
+        unsigned: for an own image: it has no signature, the digest alone is checked.
+        declared_format: for an own image: refuse it unless it is of this format.
+        key_file: the signer's public key on this machine; the publisher's when absent.
+        fingerprint: the signer's primary fingerprint; the publisher's when absent.
+    """
+
+    uri: str
+    storage_pool: str = "default"
+    version: str
+    channel: str | None = None
+    architecture: str = "amd64"
+    mirror: Annotated[str | None, CONTROL] = None
+    source: Annotated[str | None, CONTROL] = None
+    sha512: str | None = None
+    unsigned: Annotated[bool, CONTROL] = False
+    declared_format: Annotated[Literal["qcow2", "raw"] | None, CONTROL] = None
+    key_file: Annotated[str | None, CONTROL] = None
+    fingerprint: Annotated[str | None, CONTROL] = None
+
+
+class ImageState(State, frozen=True, kw_only=True, rename="camel"):
+    """An image on a host.
+
+    Args:
+        volume: its volume's name.
+        path: its path on the host.
+        format: ``qcow2`` or ``raw``.
+        virtual_bytes: size of the guest's disk.
+        digest: sha512 of the verified file as published, hex.
+    """
+
+    volume: str = ""
+    path: str = ""
+    format: str = ""
+    virtual_bytes: int = 0
+    digest: str = ""
+
+
+class NetworkInputs(Inputs, frozen=True, kw_only=True, rename="camel"):
+    """A NAT network.
+
+    Args:
+        uri: the host, as a libvirt connection URI.
+        name: the network's name on the host.
+        cidr: its range, IPv4, ``10.17.3.0/24``; the first address is the gateway.
+    """
+
+    uri: str
+    name: str
+    cidr: str
+
+
+class NetworkState(State, frozen=True, kw_only=True, rename="camel"):
+    """What was made.
+
+    Args:
+        uuid: the network's UUID.
+        network: its name, for nodes to depend on.
+        gateway: the host's own address in it.
+    """
+
+    uuid: str = ""
+    network: str = ""
+    gateway: str = ""
