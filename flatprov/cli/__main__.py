@@ -1,0 +1,5 @@
+"""``python -m flatprov.cli``."""
+
+from flatprov.cli import main
+
+main()
