@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 from flatprov.errors import MissingDependencyError, PlatformError
@@ -22,7 +22,7 @@ CALLS_AT_ONCE = 4
 _POOL_BUSY_SECONDS = 60.0
 _KEEPALIVE_SECONDS, _KEEPALIVE_MISSES = 5, 3
 _UPDATE_DELETE, _UPDATE_ADD_LAST, _SECTION_DHCP_HOST = 2, 3, 4
-_LIVE_AND_CONFIG = 3
+_LIVE, _CONFIG, _INACTIVE_NETWORK = 1, 2, 1
 _UNDEFINE_FLAGS = (1 | 2 | 4, 1 | 2)  # managed save, snapshot metadata, NVRAM; drivers without NVRAM refuse the first
 
 
@@ -56,6 +56,26 @@ class Network:
     uuid: str
     active: bool
     xml: str
+
+
+class Reservation(NamedTuple):
+    """One DHCP reservation."""
+
+    mac: str
+    name: str
+    address: str
+
+    def clashes_with(self, other: Reservation) -> bool:
+        """Whether the DHCP server could not hold both."""
+        return self.mac == other.mac or self.name == other.name or self.address == other.address
+
+
+def _reservations(xml: str) -> list[Reservation]:
+    root = ElementTree.fromstring(xml)  # noqa: S314 - the daemon's own XML
+    return [
+        Reservation(str(host.get("mac")), str(host.get("name")), str(host.get("ip")))
+        for host in root.iterfind("ip/dhcp/host")
+    ]
 
 
 _lock = threading.Lock()
@@ -284,36 +304,49 @@ class Client:
                 network.destroy()
             network.undefine()
 
-    def reservations(self, network: str) -> list[tuple[str, str, str]]:
-        """The DHCP reservations of a network: MAC, name, address."""
-        found = self.find_network(network)
-        if found is None:
-            return []
-        root = ElementTree.fromstring(found.xml)  # noqa: S314 - the daemon's own XML
-        return [
-            (str(host.get("mac")), str(host.get("name")), str(host.get("ip"))) for host in root.iterfind("ip/dhcp/host")
-        ]
+    def reservations(self, network: str) -> list[Reservation]:
+        """The DHCP reservations in a network's persistent definition."""
+        return _reservations(self._network_xml(network, _INACTIVE_NETWORK))
 
     def reserve(self, network: str, mac: str, name: str, address: str) -> None:
-        """Reserve an address, live; replaces what this MAC had, leaves it alone when it is the same."""
-        before = [entry for entry in self.reservations(network) if entry[0] == mac]
-        if before == [(mac, name, address)]:
-            return
-        for _, old_name, old_address in before:
-            self._reservation(network, _UPDATE_DELETE, mac, old_name, old_address)
-        self._reservation(network, _UPDATE_ADD_LAST, mac, name, address)
+        """Reserve an address, now and for good; what contradicts it and is not reserved for good gives way."""
+        wanted = Reservation(mac, name, address)
+        for xml_flag, flag in ((0, _LIVE), (_INACTIVE_NETWORK, _CONFIG)):
+            found = _reservations(self._network_xml(network, xml_flag))
+            if wanted in found or (flag == _LIVE and not self._is_active(network)):
+                continue
+            lasting = self.reservations(network)
+            for other in found:
+                if other.mac == mac or (flag == _LIVE and other.clashes_with(wanted) and other not in lasting):
+                    self._update_reservation(network, _UPDATE_DELETE, other, flag)
+            self._update_reservation(network, _UPDATE_ADD_LAST, wanted, flag)
 
     def release(self, network: str, mac: str) -> None:
-        """Drop the reservation of a MAC, if there is one."""
-        for _, name, address in [entry for entry in self.reservations(network) if entry[0] == mac]:
-            self._reservation(network, _UPDATE_DELETE, mac, name, address)
+        """Drop the reservation of a MAC for good.
 
-    def _reservation(self, network: str, command: int, mac: str, name: str, address: str) -> None:
-        entry = ElementTree.Element("host", mac=mac, name=name, ip=address)
+        The running DHCP server keeps it until the network restarts or another node needs the address: each live change
+        makes libvirt write all firewall rules anew (0.4 s, one after the other), and nobody has that MAC any more.
+        """
+        if self.find_network(network) is None:
+            return
+        for entry in self.reservations(network):
+            if entry.mac == mac:
+                self._update_reservation(network, _UPDATE_DELETE, entry, _CONFIG)
+
+    def _network_xml(self, network: str, flag: int) -> str:
         with self._calls(f"network {network}"):
-            found = self._connection.networkLookupByName(network)
-            flags = _LIVE_AND_CONFIG if found.isActive() else 2
-            found.update(command, _SECTION_DHCP_HOST, -1, ElementTree.tostring(entry, "unicode"), flags)
+            return str(self._connection.networkLookupByName(network).XMLDesc(flag))
+
+    def _is_active(self, network: str) -> bool:
+        found = self.find_network(network)
+        return found is not None and found.active
+
+    def _update_reservation(self, network: str, command: int, entry: Reservation, flag: int) -> None:
+        xml = ElementTree.tostring(
+            ElementTree.Element("host", mac=entry.mac, name=entry.name, ip=entry.address), "unicode"
+        )
+        with self._calls(f"network {network}"):
+            self._connection.networkLookupByName(network).update(command, _SECTION_DHCP_HOST, -1, xml, flag)
 
     # --- machines ----------------------------------------------------------------------------------------------------
 

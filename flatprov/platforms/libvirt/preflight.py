@@ -71,6 +71,8 @@ def _mac(client: Client, inputs: NodeInputs, uuid: str, mac: str) -> Finding:
 
 def _address(client: Client, inputs: NodeInputs, host: HostChoice, mac: str) -> Finding:
     check = "no other machine has the address reserved"
+    if client.find_network(host.network) is None:
+        return _ok(check, inputs.name)  # a preview, before the network exists
     for other_mac, other_name, address in client.reservations(host.network):
         if address == inputs.address and other_mac.lower() != mac.lower():
             return Finding(
