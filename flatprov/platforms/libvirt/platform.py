@@ -12,8 +12,10 @@ import pulumi
 from flatprov.errors import ConfigError, DuplicateError
 from flatprov.platforms import units
 from flatprov.platforms.base import Node, PoolSpec
+from flatprov.platforms.capability import require
 from flatprov.platforms.image import Image, Release, flatcar_version
 from flatprov.platforms.libvirt.addresses import Allocation, Plan
+from flatprov.platforms.libvirt.capabilities import CAPABILITIES
 from flatprov.platforms.libvirt.settings import (
     GIB,
     IMAGE_TOKEN,
@@ -115,6 +117,8 @@ class Platform:
 
     def make_nodes(self, pool: PoolSpec, parent: pulumi.Resource) -> list[Node]:
         """Register network and image once per host, and one resource per node."""
+        if isinstance(pool.image, Release) and pool.image.architecture == "arm64":
+            require(CAPABILITIES, "arm64", f"pool {pool.name}")
         addresses = self._addresses(pool)
         macs = self._macs(pool)
         hardware = map_model(pool.machine, lambda machine: _hardware(pool, machine))
