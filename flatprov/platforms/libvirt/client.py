@@ -6,6 +6,7 @@ Blocking; libvirt releases the interpreter while it waits. One connection per UR
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -391,6 +392,23 @@ class Client:
         """The console of a running domain, from now on."""
         with self._calls(name):
             return console.Console(self._libvirt, self._connection, self._connection.lookupByUUIDString(uuid), 1)
+
+    def firmware_prints(self, xml: str, limit_seconds: float) -> bool:
+        """Run a transient machine until its firmware prints; False when it does not start or stays silent."""
+        paused, gone_with_us, force = 1, 2, 1
+        try:
+            domain = self._connection.createXML(xml, paused | gone_with_us)
+        except self._libvirt.libvirtError:
+            return False
+        try:
+            attached = console.Console(self._libvirt, self._connection, domain, force)
+            domain.resume()
+            return bool(attached.read(limit_seconds))
+        except self._libvirt.libvirtError:
+            return False
+        finally:
+            with contextlib.suppress(self._libvirt.libvirtError):
+                domain.destroy()
 
     def is_running(self, uuid: str, name: str) -> bool:
         """Whether the domain's processors run: not off, not crashed, not stopped by an error of the hypervisor."""

@@ -12,7 +12,7 @@ import msgspec
 from flatprov.errors import BootError, ConfigError, ForeignObjectError, PlatformError
 from flatprov.ignition import diff, unpack
 from flatprov.platforms.finding import require
-from flatprov.platforms.libvirt import change, identity, machine, placement, preflight
+from flatprov.platforms.libvirt import accelerator, change, identity, machine, placement, preflight
 from flatprov.platforms.libvirt import client as libvirt
 from flatprov.platforms.libvirt.domain import PHASE_READY, Machine, parse
 from flatprov.platforms.libvirt.machine import Build, config_digest
@@ -138,7 +138,7 @@ class NodeResource(Resource[NodeInputs, NodeState]):
                 host=uri,
                 path="hosts",
             )
-        build = _build(ctx, new, host, uuid, new.mac or state.mac_address or _mac(ctx, new))
+        build = _build(ctx, new, host, uuid, new.mac or state.mac_address or _mac(ctx, new), state.acceleration)
         there = _there(build)
         why = "it is gone" if there is None else change.reason_to_rebuild(build, there, state)
         if there is not None and not why:
@@ -242,9 +242,11 @@ def _there(build: Build) -> Machine | None:
     return own
 
 
-def _build(ctx: Context, inputs: NodeInputs, host: HostChoice, uuid: str, mac: str) -> Build:
+def _build(ctx: Context, inputs: NodeInputs, host: HostChoice, uuid: str, mac: str, now: str = "") -> Build:
     client = libvirt.connect(host.uri, ctx.name)
-    kvm = inputs.accelerator == "kvm" or (inputs.accelerator == "auto" and "kvm" in client.domain_types("x86_64"))
+    if not now and (there := client.find_domain(uuid)) is not None and (own := parse(there.xml)) is not None:
+        now = "kvm" if own.kvm else "tcg"
+    kvm = accelerator.use_kvm(client, inputs.accelerator, now)
     return Build(client=client, owner=ctx.owner, inputs=inputs, host=host, kvm=kvm, uuid=uuid, mac=mac)
 
 
