@@ -44,7 +44,8 @@ class Release(PluginResource):
         fingerprint: str | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        self.label, self.architecture, self.mirror = name, architecture, mirror
+        # not "architecture" and "mirror": the SDK turns attributes named like inputs into Outputs
+        self.label, self.board_architecture, self.mirror_url = name, architecture, mirror
         self.key_file, self.fingerprint = key_file, fingerprint
         inputs = {
             "channel": channel,

@@ -117,7 +117,7 @@ class Platform:
 
     def make_nodes(self, pool: PoolSpec, parent: pulumi.Resource) -> list[Node]:
         """Register network and image once per host, and one resource per node."""
-        if isinstance(pool.image, Release) and pool.image.architecture == "arm64":
+        if isinstance(pool.image, Release) and pool.image.board_architecture == "arm64":
             require(CAPABILITIES, "arm64", f"pool {pool.name}")
         addresses = self._addresses(pool)
         macs = self._macs(pool)
@@ -216,8 +216,8 @@ def _source(image: Image | Release) -> dict[str, Any]:
     return {
         "version": image.flatcar_version,
         "channel": image.output("resolvedChannel"),
-        "architecture": image.architecture,
-        "mirror": image.mirror,
+        "architecture": image.board_architecture,
+        "mirror": image.mirror_url,
         "keyFile": image.key_file,
         "fingerprint": image.fingerprint,
     }
