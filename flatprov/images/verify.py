@@ -100,7 +100,7 @@ def verify_clearsigned(key: PublicKey, text: bytes, subject: str) -> tuple[bytes
     for one in signatures:
         try:
             acceptable[_acceptable(key, one, subject).fingerprint] = one
-        except ImageError as refusal:  # noqa: PERF203 - one or two signatures
+        except ImageError as refusal:
             refusals.append(refusal)
     if not acceptable:
         raise refusals[0]

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
 from flatprov.errors import CancelledError, DeadlineError
+from flatprov.provider.values import Secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,13 +33,14 @@ class Context:
         gates: Gates,
         limit_seconds: float = 0.0,
         secret_inputs: frozenset[str] = frozenset(),
-        initial_error: bool = False,
     ) -> None:
         self.urn = urn
         self._log, self._cancelled, self.gates = log, cancelled, gates
         self.deadline = time.monotonic() + limit_seconds if limit_seconds else float("inf")
         self.secret_inputs = secret_inputs  #: wire names of the inputs that came as secrets
+        self.secrets = Secrets()  #: what must not stand in any line that people read
         self.partial: tuple[str, State] | None = None
+        self.refresh_before_update = False  #: what the engine is told with a partial state
 
     @property
     def owner(self) -> str:
@@ -57,15 +59,15 @@ class Context:
 
     def status(self, text: str) -> None:
         """Show progress in the engine's status column; nothing is kept."""
-        self._log("info", self.urn, text, True)
+        self._log("info", self.urn, self.secrets.redact(text), True)
 
     def warn(self, text: str) -> None:
         """Tell the user something that is kept in the run's summary."""
-        self._log("warning", self.urn, text, False)
+        self._log("warning", self.urn, self.secrets.redact(text), False)
 
     def debug(self, text: str) -> None:
         """Tell those who run with ``--debug``."""
-        self._log("debug", self.urn, text, False)
+        self._log("debug", self.urn, self.secrets.redact(text), False)
 
     def remaining_seconds(self, limit: float = float("inf")) -> float:
         """Seconds left of the resource's ``customTimeouts``, at most ``limit``."""

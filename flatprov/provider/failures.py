@@ -33,11 +33,11 @@ def trace(error: BaseException) -> str:
     return f"{type(error).__name__}\n{''.join(traceback.format_tb(error.__traceback__))}"
 
 
-def status(text: str, id_: str, properties: Mapping[str, Any], inputs: Mapping[str, Any] | None) -> Metadata:
+def status(text: str, id_: str, properties: Mapping[str, Any], *, refresh_before_update: bool = False) -> Metadata:
     """The trailer that makes the engine record a resource that exists but failed to become what was asked."""
-    detail = pb.ErrorResourceInitFailed(id=id_, properties=dump_map(properties), reasons=[text])
-    if inputs is not None:
-        detail.inputs.CopyFrom(dump_map(inputs))
+    detail = pb.ErrorResourceInitFailed(
+        id=id_, properties=dump_map(properties), reasons=[text], refresh_before_update=refresh_before_update
+    )
     rich = Status(code=grpc.StatusCode.UNKNOWN.value[0], message=text)
     rich.details.add().Pack(detail)
     return (("grpc-status-details-bin", rich.SerializeToString()),)

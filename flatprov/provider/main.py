@@ -31,6 +31,13 @@ _GRACE_SECONDS = 8.0  # what running operations get to record their partial stat
 
 def main() -> None:
     """Serve until the engine ends."""
+    with contextlib.suppress(KeyboardInterrupt):  # a signal during the start as well
+        _main()
+    # worker threads may still sit in a call of a platform that answers nobody: the engine has what it needs
+    os._exit(0)
+
+
+def _main() -> None:
     protocol.prepare()
     from flatprov import __version__
     from flatprov.provider.engine import Engine
@@ -39,10 +46,7 @@ def main() -> None:
 
     words = [word for word in sys.argv[1:] if not word.startswith("-")]
     servicer = Servicer(Registry(RESOURCES), __version__, Engine(words[-1]) if words else None)
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_serve(servicer))
-    # worker threads may still sit in a call of a platform that answers nobody: the engine has what it needs
-    os._exit(0)
+    asyncio.run(_serve(servicer))
 
 
 async def _serve(servicer: Servicer) -> None:

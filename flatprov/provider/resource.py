@@ -7,8 +7,9 @@ schema, Check, Diff and the wire decoding come from the pair. Operations are pla
 from __future__ import annotations
 
 import difflib
+import functools
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Generic, NamedTuple, TypeVar, get_type_hints
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, get_type_hints
 
 import msgspec
 
@@ -27,7 +28,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 #: Marks a field that steers an operation (a time limit, say): changing it alone changes nothing on the platform.
 CONTROL = msgspec.Meta(extra={"control": True})
-Control = Annotated
+#: Marks an output that is secret whatever the inputs are (a key that was made, say).
+SECRET = msgspec.Meta(extra={"secret": True})
 
 I = TypeVar("I", bound=Inputs)  # noqa: E741 - the reader of Resource[I, S] knows what it stands for
 S = TypeVar("S", bound=State)
@@ -60,6 +62,7 @@ class Change(NamedTuple):
 
     path: str
     replace: bool = False
+    output: bool = False  # the path is an output's: what was asked for before has not come true
 
 
 class Resource(Generic[I, S]):
@@ -70,6 +73,7 @@ class Resource(Generic[I, S]):
     state: ClassVar[type[State]]
     replaces: ClassVar[Sequence[str]] = ()  # wire names; identity only
     delete_before_replace: ClassVar[bool] = True  # names are deterministic: old and new cannot stand side by side
+    refresh_before_update: ClassVar[bool] = False  # the engine reads it at the begin of each up, so drift is seen
 
     def validate(self, inputs: I) -> Iterable[Failure]:
         """Rules over several fields. No I/O: Check runs once per resource, one after the other."""
@@ -80,6 +84,14 @@ class Resource(Generic[I, S]):
         """The paths below a field that differ in meaning; equal values never get here."""
         del old, new, state
         return (field,)
+
+    def unfinished(self, inputs: I, state: S) -> Sequence[str]:
+        """The outputs, by wire name, that are not what unchanged inputs ask for: a reason for an update of its own.
+
+        The engine keeps a failed create's errors only until the next refresh; the recorded outputs stay true.
+        """
+        del inputs, state
+        return ()
 
     def plan(self, ctx: Context, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
         """What a preview can say: the outputs that are known already, by wire name.
@@ -111,11 +123,16 @@ def wire_fields(struct: type[msgspec.Struct]) -> list[msgspec.structs.FieldInfo]
     return list(msgspec.structs.fields(struct))
 
 
-def is_control(struct: type[msgspec.Struct], name: str) -> bool:
-    """Whether a field (Python name) only steers operations."""
-    hint = get_type_hints(struct, include_extras=True)[name]
-    marks = getattr(hint, "__metadata__", ())
-    return any(isinstance(mark, msgspec.Meta) and bool((mark.extra or {}).get("control")) for mark in marks)
+@functools.cache
+def marked(struct: type[msgspec.Struct], mark: str) -> frozenset[str]:
+    """The wire names of the fields that carry a mark: ``control`` or ``secret``."""
+    hints = get_type_hints(struct, include_extras=True)
+    return frozenset(
+        field.encode_name
+        for field in wire_fields(struct)
+        for meta in getattr(hints[field.name], "__metadata__", ())
+        if isinstance(meta, msgspec.Meta) and (meta.extra or {}).get(mark)
+    )
 
 
 def check(resource: Resource[Any, Any], news: Mapping[str, Any]) -> list[Failure]:
@@ -156,9 +173,19 @@ def _located(name: str, error: msgspec.ValidationError) -> Failure:
 
 
 def decode(struct: type[Any], properties: Mapping[str, Any]) -> Any:
-    """A typed half from wire properties. Properties of another version of flatprov are left out."""
+    """A typed half from wire properties. Properties of another version of flatprov are left out.
+
+    Raises:
+        ConfigError: a value is not known yet, which no operation can work with.
+        msgspec.ValidationError: a value is not what its field takes.
+    """
     known = {field.encode_name for field in wire_fields(struct)}
     plain = {key: item for key, item in properties.items() if key in known and item is not None}
+    unknown = [key for key, item in plain.items() if has_unknown(item)]
+    if unknown:
+        raise ConfigError(
+            unknown[0], "its value is not known yet", "give it a value that this run knows", path=unknown[0]
+        )
     return msgspec.convert(reveal(plain), struct)
 
 
@@ -173,10 +200,11 @@ def diff(
 ) -> list[Change]:
     """What differs between recorded and new inputs, offline. An unknown is an update, never a replacement."""
     changes: list[Change] = []
+    control = marked(resource.inputs, "control")
     for field in wire_fields(resource.inputs):
         name = field.encode_name
         old, new = olds.get(name), news.get(name)
-        if is_control(resource.inputs, field.name):
+        if name in control:
             continue
         if has_unknown(new):
             changes.append(Change(name))
@@ -184,19 +212,27 @@ def diff(
         old, new = _typed(field, reveal(old)), _typed(field, reveal(new))
         if old != new:
             changes.extend(Change(path, name in resource.replaces) for path in resource.compare(name, old, new, state))
+    if not changes and state:
+        unfinished = resource.unfinished(decode(resource.inputs, news), decode(resource.state, state))
+        changes.extend(Change(name, output=True) for name in unfinished)
     return changes
 
 
 def _typed(field: msgspec.structs.FieldInfo, value: Any) -> Any:
     """The value as its field sees it, so that an absent property equals its default."""
     if value is None:
-        if field.default_factory is not msgspec.NODEFAULT:
-            return field.default_factory()
-        return None if field.default is msgspec.NODEFAULT else field.default
+        return default_of(field)
     try:
         return msgspec.convert(value, field.type)
     except msgspec.ValidationError:  # recorded by an older version: any difference counts
         return value
+
+
+def default_of(field: msgspec.structs.FieldInfo) -> Any:
+    """A field's default; None where it has none."""
+    if field.default_factory is not msgspec.NODEFAULT:
+        return field.default_factory()
+    return None if field.default is msgspec.NODEFAULT else field.default
 
 
 def unknown_state(resource: Resource[Any, Any]) -> dict[str, Any]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Mapping
 from typing import Any, get_type_hints
 
 import msgspec
 
-from flatprov.provider.resource import Resource, is_control, wire_fields
+from flatprov.provider.resource import Resource, marked, wire_fields
 
 _PLAIN = {"string": "string", "integer": "integer", "number": "number", "boolean": "boolean"}
 
@@ -42,13 +43,16 @@ def _resource(kind: Resource[Any, Any], types: dict[str, Any]) -> dict[str, Any]
 def _properties(struct: type[msgspec.Struct], token: str, types: dict[str, Any]) -> dict[str, Any]:
     texts = _descriptions(struct)
     hints = get_type_hints(struct)
-    found = {}
+    control, secret = marked(struct, "control"), marked(struct, "secret")
+    found: dict[str, Any] = {}
     for field in wire_fields(struct):
         found[field.encode_name] = {**_type(hints[field.name], token, types), "description": texts.get(field.name, "")}
         if not field.required and isinstance(field.default, (str, int, float, bool)) and field.default != "":
             found[field.encode_name]["default"] = field.default
-        if is_control(struct, field.name):
+        if field.encode_name in control:
             found[field.encode_name]["description"] += " (changes nothing by itself)"
+        if field.encode_name in secret:
+            found[field.encode_name]["secret"] = True
     return found
 
 
@@ -93,3 +97,16 @@ def _descriptions(struct: type[msgspec.Struct]) -> dict[str, str]:
             elif inside and line.startswith("     ") and name:
                 texts[name] += " " + line.strip()
     return texts
+
+
+def main() -> None:
+    """Print the schema: ``python -m flatprov.provider.schema > tests/provider/schema.json`` renews the snapshot."""
+    from flatprov import __version__
+    from flatprov.provider.main import RESOURCES
+    from flatprov.provider.registry import Registry
+
+    print(json.dumps(package(Registry(RESOURCES).all(), __version__), indent=2, sort_keys=True))
+
+
+if __name__ == "__main__":
+    main()

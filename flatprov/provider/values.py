@@ -6,7 +6,7 @@ a value that is not known yet (:data:`UNKNOWN`) and a secret (:class:`Secret`). 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NoReturn
 
 from google.protobuf.struct_pb2 import ListValue, Struct, Value
@@ -136,7 +136,7 @@ def leaves(item: Any) -> Iterator[Any]:
 
 def has_unknown(item: Any) -> bool:
     """Whether a part of the value is not known yet."""
-    return any(leaf is UNKNOWN for leaf in leaves(item))
+    return any(isinstance(leaf, Unknown) for leaf in leaves(item))  # a deep copy of one is one as well
 
 
 def has_secret(item: Any) -> bool:
@@ -157,3 +157,47 @@ def reveal(item: Any) -> Any:
     if isinstance(item, (list, tuple)):
         return [reveal(part) for part in item]
     return item
+
+
+class Secrets:
+    """The texts of an operation's secrets, to keep them out of what people read.
+
+    Texts below four characters are left alone: replacing each ``a`` would tell the secret rather than hide it.
+    """
+
+    _SHORTEST = 4
+
+    def __init__(self, texts: Iterable[str] = ()) -> None:
+        kept = {text for text in texts if len(text) >= self._SHORTEST}
+        # an error quotes a value by repr(), which writes quotes and line ends differently; the longest goes first
+        self._texts = sorted(kept | {repr(text)[1:-1] for text in kept}, key=len, reverse=True)
+
+    @classmethod
+    def within(cls, item: Any) -> Secrets:
+        """Every secret below a value."""
+        return cls(str(leaf) for leaf in leaves(list(_secret_parts(item))) if _is_text(leaf))
+
+    def redact(self, text: str) -> str:
+        """The text without them."""
+        for secret in self._texts:
+            text = text.replace(secret, "[secret]")
+        return text
+
+    def hold(self, item: Any) -> bool:
+        """Whether a part of the value is one of them."""
+        return bool(self._texts) and any(_is_text(leaf) and str(leaf) in self._texts for leaf in leaves(item))
+
+
+def _is_text(leaf: Any) -> bool:
+    return isinstance(leaf, (str, int, float)) and not isinstance(leaf, bool)
+
+
+def _secret_parts(item: Any) -> Iterator[Any]:
+    if isinstance(item, Secret):
+        yield item.value
+    elif isinstance(item, Mapping):
+        for part in item.values():
+            yield from _secret_parts(part)
+    elif isinstance(item, (list, tuple)):
+        for part in item:
+            yield from _secret_parts(part)

@@ -32,6 +32,7 @@ class ImageResource(Resource[ImageInputs, ImageState]):
     inputs = ImageInputs
     state = ImageState
     replaces = ("uri", "storagePool", "version", "sha512", "channel", "architecture")
+    refresh_before_update = True
     delete_before_replace = False
 
     def compare(self, field: str, old: Any, new: Any, state: Mapping[str, Any]) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ class NetworkResource(Resource[NetworkInputs, NetworkState]):
     inputs = NetworkInputs
     state = NetworkState
     replaces = ("uri", "name", "cidr")  # libvirt changes a range only by a restart that cuts running guests off
+    refresh_before_update = True
 
     def validate(self, inputs: NetworkInputs) -> Iterable[Failure]:
         """The range must be a usable one."""

@@ -31,6 +31,7 @@ class NodeResource(Resource[NodeInputs, NodeState]):
     inputs = NodeInputs
     state = NodeState
     replaces = ("name",)
+    refresh_before_update = True
 
     # --- offline -----------------------------------------------------------------------------------------------------
 
@@ -72,6 +73,10 @@ class NodeResource(Resource[NodeInputs, NodeState]):
         if field == "accelerator" and new in ("auto", state.get("acceleration")):
             return ()
         return (field,)
+
+    def unfinished(self, inputs: NodeInputs, state: NodeState) -> Sequence[str]:
+        """A node that was to boot and has not, or failed to."""
+        return () if state.ready or not inputs.running or inputs.wait == "none" else ("ready",)
 
     def plan(self, ctx: Context, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
         """Names and addresses are known before anything exists; what the host holds against them stops the preview."""
@@ -185,6 +190,7 @@ def boot_anew(ctx: Context, build: Build, id_: str) -> NodeState:
 def settle(ctx: Context, build: Build, id_: str, there: Machine) -> NodeState:
     """Bring a machine that is as wanted to the end of its first boot, if it has not got there."""
     if there.mark.phase == PHASE_READY:
+        build.client.delete_volume(build.host.storage_pool, build.ignition_volume)  # a run may have died before this
         return change.state_of(build, phase="ready", boot_seconds=there.mark.boot_seconds)
     if not build.inputs.running:
         return change.state_of(build, phase="defined")
