@@ -76,7 +76,10 @@ def _version(data: Mapping[str, Any]) -> str:
     path = "ignition.version"
     if "variant" in data:
         raise ConfigError(
-            "variant", "this is a Butane config written as JSON", "load it with from_butane", path="variant"
+            "variant",
+            "this is a Butane config written as JSON",
+            "translate it first: butane FILE > config.json",
+            path="variant",
         )
     if not isinstance(version, str):
         raise ConfigError(path, "is missing", "write the spec version, such as 3.3.0", path=path)

@@ -52,12 +52,14 @@ def explain(config: str | bytes) -> ConfigError | None:
 def _yaml(text: str) -> ConfigError | None:
     sections = set(_TOP_KEY.findall(text))
     if "variant" in sections:
-        return ConfigError("config", "is Butane YAML, not Ignition JSON", "load it with from_butane")
+        return ConfigError(
+            "config", "is Butane YAML, not Ignition JSON", "translate it first: butane FILE > config.json"
+        )
     old = [name for name in _OLD_SECTIONS if name in sections]
     if old:
         fix = "; ".join(f"instead of {name} use {_OLD_SECTIONS[name]}" for name in old)
         return ConfigError("config", f"is a Container Linux Config (section {', '.join(old)}), which is retired", fix)
     if sections & set(_OTHER_SECTIONS):
-        fix = "if it is Butane, add 'variant: flatcar' and 'version: 1.1.0' and load it with from_butane"
+        fix = "if it is Butane, add 'variant: flatcar' and 'version: 1.1.0' and translate it: butane FILE > config.json"
         return ConfigError("config", "is YAML, of Butane without its variant or of a Container Linux Config", fix)
     return None
