@@ -46,16 +46,17 @@ first_line() { # FILE: sets $line
 }
 
 # --- while the boot goes on -------------------------------------------------------------------------------------------
-waiting() {
+waiting() { # names the jobs that run; fails if there is none
     local id unit='' type state since='' key value jobs='' count=0 now running=()
     local -A began=()
     local text
-    text=$(systemctl list-jobs --no-legend --plain 2>/dev/null) || return 0
+    text=$(systemctl list-jobs --no-legend --plain 2>/dev/null) || return 1
     while read -r id unit type state _; do
         [[ $id == +([0-9]) ]] || continue
         ((++count))
         if [[ $state == running && ${#running[@]} -lt 8 ]]; then running+=("$unit $type"); fi
     done <<<"$text"
+    ((count)) || return 1
     ((${#running[@]})) || return 0
     text=$(systemctl show -p Id -p InactiveExitTimestampMonotonic -- "${running[@]%% *}" 2>/dev/null)
     while IFS='=' read -r key value; do
@@ -87,10 +88,12 @@ wait_for_boot() { # sets $state to what systemd calls the finished boot
             read -r -t "$pause" state <&3
             code=$?
             if ((code == 0)); then return; fi
-            if ((code <= 128)); then break; fi # no answer: systemd was re-executed
-            waiting
+            if ((code <= 128)); then break; fi # no answer
             if ((SECONDS > 600)); then pause=60; fi
+            # Without jobs the answer is overdue: systemd was re-executed, which the waiting process does not notice.
+            if ! waiting; then break; fi
         done
+        kill $! 2>/dev/null
         sleep 1
     done
 }
