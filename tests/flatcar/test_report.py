@@ -54,8 +54,12 @@ def test_a_missing_template_is_named() -> None:
 # --- the script itself, with stand-ins for the programs it calls -----------------------------------------------------
 SYSTEMCTL = r"""#!/bin/bash
 case "$*" in
-is-system-running*) sleep "${WAIT:-0}"; echo "$STATE" ;;
-list-jobs*) printf '%s\n' ' 12 slow.service                 start running' ' 13 later.target start waiting' ;;
+is-system-running*)
+    if [[ -n ${DEAF:-} && ! -e $DEAF ]]; then : >"$DEAF"; exec sleep 30; fi
+    sleep "${WAIT:-0}"; echo "$STATE" ;;
+list-jobs*)
+    [[ -z ${DEAF:-} ]] || exit 0
+    printf '%s\n' ' 12 slow.service                 start running' ' 13 later.target start waiting' ;;
 *--state=failed*) printf '%s' "$SHOWN" ;;
 show*) printf 'Id=slow.service\nInactiveExitTimestampMonotonic=1000000\n' ;;
 esac
@@ -210,6 +214,12 @@ def test_script_names_what_hangs(tmp_path: Path) -> None:
     assert waiting.unit == "slow.service"
     assert waiting.seconds > 0
     assert str(waiting).startswith("waiting for slow.service (running for ")
+
+
+def test_script_outlives_a_systemd_that_was_executed_again(tmp_path: Path) -> None:
+    """The process that waits is never told then: without jobs it is asked anew."""
+    written = run(tmp_path, pause="0.2", DEAF=str(tmp_path / "deaf"), STATE="running", SHOWN="")
+    assert [line.split()[0] for line in written.splitlines() if line] == ["FLATPROV-REPORT"] * 3
 
 
 def test_many_failed_units_fit_one_report(tmp_path: Path) -> None:
