@@ -37,7 +37,8 @@ start_time() { awk '{ sub(/.*\) /, ""); print $20 }' "/proc/$1/stat" 2>/dev/null
 running() { [ -n "${1:-}" ] && [ "$(start_time "$1")" = "${2:-none}" ]; }
 load() { outer='' outer_start='' inner='' inner_start=''; [ ! -e "$LAB/lab.pid" ] || read -r outer outer_start inner inner_start < "$LAB/lab.pid" || true; }
 is_up() { load; running "$outer" "$outer_start" && running "$inner" "$inner_start"; }
-into() { into=(nsenter -t "$inner" -m -n -p -- env -C "$PWD" LIBVIRT_DEFAULT_URI=qemu:///system); }
+# -r: without it a lab inside a chroot would be entered at the machine's own root
+into() { into=(nsenter -t "$inner" -r -m -n -p -- env -C "$PWD" LIBVIRT_DEFAULT_URI=qemu:///system); }
 enter() { local into; into; "${into[@]}" "$@"; }
 
 check_machine() {
@@ -142,7 +143,8 @@ C
     mount --bind "$LAB/lib" /var/lib/libvirt; mount --bind "$LAB/log" /var/log/libvirt; mount --bind "$LAB/cache" /var/cache/libvirt
     : > /var/log/libvirt/libvirtd.log
     # console locks name a terminal and a process by numbers that mean something else in another lab
-    mount -t tmpfs -o mode=1777 tmpfs "$(readlink -f /var/lock)"
+    local locks; locks=$(readlink -m /var/lock)
+    mkdir -p "$locks"; mount -t tmpfs -o mode=1777 tmpfs "$locks"
     if [ "${HIDE_KVM:-1}" = 1 ] && [ -e /dev/kvm ]; then private_dev; fi
     [ -z "${STOCK:-}" ] || virtlogd -d -p /run/libvirt/virtlogd.pid
     libvirtd -f /etc/libvirt/libvirtd.conf -p /run/libvirt/libvirtd.pid &

@@ -37,8 +37,8 @@ def get_hypervisor(verdict: kvm.Verdict) -> hypervisor.Hypervisor:
         kept = HOME / "hypervisor"
         wanted = kept.read_text().strip() if kept.exists() else os.environ.get("HYPERVISOR", "auto")
         found = hypervisor.find(HOME / "lab", wanted=wanted, hide_kvm=verdict.accelerator != "kvm")
+        private_file(kept, "private" if found.folder else "system")  # first: what is half up can be taken down
         found.start()
-        private_file(kept, "private" if found.folder else "system")
         result.append(f"{found.name}, {found.uri}")
     return found
 
