@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from flatprov.errors import DuplicateError, ForeignObjectError, OutOfSpaceError, PlatformError
+from flatprov.errors import DuplicateError, FlatprovError, ForeignObjectError, OutOfSpaceError, PlatformError
 from flatprov.platforms.finding import Finding, Level
 from flatprov.platforms.libvirt import domain
 from flatprov.platforms.libvirt.client import Client
@@ -31,25 +31,30 @@ def node(client: Client, inputs: NodeInputs, host: HostChoice, uuid: str, mac: s
     yield _accelerator(client, inputs)
 
 
-def _ok(check: str, subject: str) -> Finding:
-    return Finding(check=check, level=Level.OK, subject=subject, text="ok")
+def _ok(check: str, inputs: NodeInputs) -> Finding:
+    return Finding(check=check, level=Level.OK, subject=inputs.name, text="ok")
+
+
+def _error(
+    check: str, inputs: NodeInputs, text: str, fix: str, path: str, error: type[FlatprovError] = PlatformError
+) -> Finding:
+    return Finding(check=check, level=Level.ERROR, subject=inputs.name, text=text, fix=fix, path=path, error=error)
 
 
 def _name(client: Client, inputs: NodeInputs, uuid: str) -> Finding:
     check = "the name is free, or ours"
     there = client.find_domain_name(inputs.name)
     if there is None or there.uuid == uuid:
-        return _ok(check, inputs.name)
+        return _ok(check, inputs)
     marked = domain.parse(there.xml)
     whose = f"belongs to the stack {marked.mark.owner}" if marked else "was not made by flatprov"
-    return Finding(
-        check=check,
-        level=Level.ERROR,
-        subject=inputs.name,
-        text=f"{client.uri} has a domain of this name that {whose}; it was left alone",
-        fix="give this pool another name, set the platform's prefix, or remove that domain by hand",
-        path="name",
-        error=ForeignObjectError,
+    return _error(
+        check,
+        inputs,
+        f"{client.uri} has a domain of this name that {whose}; it was left alone",
+        "give this pool another name, set the platform's prefix, or remove that domain by hand",
+        "name",
+        ForeignObjectError,
     )
 
 
@@ -57,49 +62,28 @@ def _mac(client: Client, inputs: NodeInputs, uuid: str, mac: str) -> Finding:
     check = "no other machine has the MAC address"
     for other in client.domains():
         if other.uuid != uuid and mac.lower() in domain.mac_addresses(other.xml):
-            return Finding(
-                check=check,
-                level=Level.ERROR,
-                subject=inputs.name,
-                text=f"its MAC address {mac} belongs to the domain {other.name} on {client.uri}",
-                fix="give one of the two another mac",
-                path="mac",
-                error=DuplicateError,
-            )
-    return _ok(check, inputs.name)
+            text = f"its MAC address {mac} belongs to the domain {other.name} on {client.uri}"
+            return _error(check, inputs, text, "give one of the two another mac", "mac", DuplicateError)
+    return _ok(check, inputs)
 
 
 def _address(client: Client, inputs: NodeInputs, host: HostChoice, mac: str) -> Finding:
     check = "no other machine has the address reserved"
     if client.find_network(host.network) is None:
-        return _ok(check, inputs.name)  # a preview, before the network exists
+        return _ok(check, inputs)  # a preview, before the network exists
     for other_mac, other_name, address in client.reservations(host.network):
         if address == inputs.address and other_mac.lower() != mac.lower():
-            return Finding(
-                check=check,
-                level=Level.ERROR,
-                subject=inputs.name,
-                text=f"its address {address} is reserved for {other_name} ({other_mac}) in network {host.network}",
-                fix="give the pool another first_address",
-                path="address",
-                error=DuplicateError,
-            )
-    return _ok(check, inputs.name)
+            text = f"its address {address} is reserved for {other_name} ({other_mac}) in network {host.network}"
+            return _error(check, inputs, text, "give the pool another first_address", "address", DuplicateError)
+    return _ok(check, inputs)
 
 
 def _memory(client: Client, inputs: NodeInputs) -> Finding:
     check = "the host has the memory"
     total, available = client.memory_mib()
     if inputs.memory_mib > total:
-        return Finding(
-            check=check,
-            level=Level.ERROR,
-            subject=inputs.name,
-            text=f"it wants {inputs.memory_mib} MiB of memory and {client.uri} has {total} MiB in all",
-            fix="ask for less, or use another host",
-            path="memoryMib",
-            error=OutOfSpaceError,
-        )
+        text = f"it wants {inputs.memory_mib} MiB of memory and {client.uri} has {total} MiB in all"
+        return _error(check, inputs, text, "ask for less, or use another host", "memoryMib", OutOfSpaceError)
     if inputs.memory_mib > available:
         return Finding(
             check=check,
@@ -108,24 +92,18 @@ def _memory(client: Client, inputs: NodeInputs) -> Finding:
             text=f"it wants {inputs.memory_mib} MiB of memory and {client.uri} has {available} MiB available now",
             fix="stop something there, or expect it to swap",
         )
-    return _ok(check, inputs.name)
+    return _ok(check, inputs)
 
 
 def _space(client: Client, inputs: NodeInputs, host: HostChoice) -> Finding:
     check = "the storage pool has room"
     free = client.pool_free_bytes(host.storage_pool)
-    wanted = min(inputs.disk_bytes, _HEADROOM_BYTES)
-    if free < wanted:
-        return Finding(
-            check=check,
-            level=Level.ERROR,
-            subject=inputs.name,
-            text=f"storage pool {host.storage_pool} on {client.uri} has {free // MIB} MiB left, too little for a boot",
-            fix="free some space there, or name another pool",
-            path="storagePool",
-            error=OutOfSpaceError,
+    if free < min(inputs.disk_bytes, _HEADROOM_BYTES):
+        text = f"storage pool {host.storage_pool} on {client.uri} has {free // MIB} MiB left, too little for a boot"
+        return _error(
+            check, inputs, text, "free some space there, or name another pool", "storagePool", OutOfSpaceError
         )
-    return _ok(check, inputs.name)
+    return _ok(check, inputs)
 
 
 def _accelerator(client: Client, inputs: NodeInputs) -> Finding:
@@ -133,11 +111,8 @@ def _accelerator(client: Client, inputs: NodeInputs) -> Finding:
     offered = client.domain_types("x86_64")
     if not offered:
         text, fix = f"{client.uri} has no emulator for x86_64", "install qemu-system-x86 there"
-    elif inputs.accelerator == "kvm" and "kvm" not in offered:
-        text = f"{client.uri} offers no KVM"
+        return _error(check, inputs, text, fix, "accelerator")
+    if inputs.accelerator == "kvm" and "kvm" not in offered:
         fix = 'load the kvm module there, or set accelerator to "tcg" (slow)'
-    else:
-        return _ok(check, inputs.name)
-    return Finding(
-        check=check, level=Level.ERROR, subject=inputs.name, text=text, fix=fix, path="accelerator", error=PlatformError
-    )
+        return _error(check, inputs, f"{client.uri} offers no KVM", fix, "accelerator")
+    return _ok(check, inputs)
