@@ -25,8 +25,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "engine"), str(ROOT / "tests" / 
 
 from engine_stack import Done, Stack  # noqa: E402
 
-from flatprov.images.formats import inspect_qcow2, read_header  # noqa: E402
 from flatprov.ignition import Ignition, pack, render  # noqa: E402
+from flatprov.images.formats import inspect_qcow2, read_header  # noqa: E402
 from flatprov.platforms.libvirt import config  # noqa: E402
 from tests.bench import bare  # noqa: E402
 
@@ -102,7 +102,9 @@ def best(runs: int, work: Callable[[], Cost]) -> Cost:
 
 def row(name: str, ours: Cost, floor: Cost, goal: str) -> None:
     """One line of the table."""
-    print(f"{name:<34} {ours}   floor {floor}   x{ours.wall / floor.wall:.2f} wall x{ours.cpu / floor.cpu:.2f} CPU ({goal})")
+    print(
+        f"{name:<34} {ours}   floor {floor}   x{ours.wall / floor.wall:.2f} wall x{ours.cpu / floor.cpu:.2f} CPU ({goal})"
+    )
 
 
 def ok(done: Done) -> Done:
@@ -116,7 +118,7 @@ def create_noop_destroy(folder: Path, uri: str, daemon: Daemon, count: int, imag
     null_bin = folder / "null-bin"
     null_bin.mkdir()
     plugin = null_bin / "pulumi-resource-null"
-    plugin.write_text(f"#!/bin/sh\nexec {sys.executable} {ROOT}/tests/bench/null_provider.py \"$@\"\n")
+    plugin.write_text(f'#!/bin/sh\nexec {sys.executable} {ROOT}/tests/bench/null_provider.py "$@"\n')
     plugin.chmod(0o755)
     null = Stack(folder / "null", pulumi, program=NULL_PROGRAM.replace("COUNT", str(count)), project="nothing")
     null.env["PATH"] = f"{null_bin}:{null.env['PATH']}"

@@ -20,31 +20,31 @@ from pulumi.runtime import proto as pb  # noqa: E402
 class Null(pb.ResourceProviderServicer):
     """Answers every call with what it was given."""
 
-    async def Handshake(self, request: Any, context: Any) -> Any:  # noqa: N802
+    async def Handshake(self, request: Any, context: Any) -> Any:
         return pb.ProviderHandshakeResponse(accept_secrets=True)
 
-    async def Configure(self, request: Any, context: Any) -> Any:  # noqa: N802
+    async def Configure(self, request: Any, context: Any) -> Any:
         return pb.ConfigureResponse(acceptSecrets=True, supportsPreview=True)
 
-    async def GetPluginInfo(self, request: Any, context: Any) -> Any:  # noqa: N802
+    async def GetPluginInfo(self, request: Any, context: Any) -> Any:
         return pb.PluginInfo(version="0.1.0")
 
-    async def Check(self, request: Any, context: Any) -> Any:  # noqa: N802
+    async def Check(self, request: Any, context: Any) -> Any:
         return pb.CheckResponse(inputs=request.news)
 
-    async def Diff(self, request: Any, context: Any) -> Any:  # noqa: N802
+    async def Diff(self, request: Any, context: Any) -> Any:
         return pb.DiffResponse(changes=pb.DiffResponse.DIFF_NONE)
 
-    async def Create(self, request: Any, context: Any) -> Any:  # noqa: N802
+    async def Create(self, request: Any, context: Any) -> Any:
         return pb.CreateResponse(id=request.urn, properties=request.properties)
 
-    async def Read(self, request: Any, context: Any) -> Any:  # noqa: N802
+    async def Read(self, request: Any, context: Any) -> Any:
         return pb.ReadResponse(id=request.id, properties=request.properties, inputs=request.inputs)
 
-    async def Delete(self, request: Any, context: Any) -> Any:  # noqa: N802
+    async def Delete(self, request: Any, context: Any) -> Any:
         return Empty()
 
-    async def Cancel(self, request: Any, context: Any) -> Any:  # noqa: N802
+    async def Cancel(self, request: Any, context: Any) -> Any:
         return Empty()
 
 
