@@ -102,9 +102,8 @@ def best(runs: int, work: Callable[[], Cost]) -> Cost:
 
 def row(name: str, ours: Cost, floor: Cost, goal: str) -> None:
     """One line of the table."""
-    print(
-        f"{name:<34} {ours}   floor {floor}   x{ours.wall / floor.wall:.2f} wall x{ours.cpu / floor.cpu:.2f} CPU ({goal})"
-    )
+    times = f"x{ours.wall / floor.wall:.2f} wall x{ours.cpu / floor.cpu:.2f} CPU"
+    print(f"{name:<34} {ours}   floor {floor}   {times} ({goal})")
 
 
 def ok(done: Done) -> Done:
