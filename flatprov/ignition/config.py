@@ -15,7 +15,7 @@ from flatprov.ignition.luks import Luks
 from flatprov.ignition.nodes import Directory, File, Link
 from flatprov.ignition.parsing import parse
 from flatprov.ignition.passwd import Group, User
-from flatprov.ignition.render import render
+from flatprov.ignition.rendering import render
 from flatprov.ignition.root import KernelArguments, Proxy, Timeouts
 from flatprov.ignition.schema import IGNITION, VERSIONS
 from flatprov.ignition.systemd import Unit

@@ -11,7 +11,7 @@ from flatprov.ignition.disks import Disk, Filesystem, Partition, Raid
 from flatprov.ignition.luks import Clevis, ClevisCustom, Luks, Tang
 from flatprov.ignition.nodes import Directory, File, Link, Owner
 from flatprov.ignition.passwd import Group, User
-from flatprov.ignition.render import PLACES
+from flatprov.ignition.rendering import PLACES
 from flatprov.ignition.root import KernelArguments, Proxy, Timeouts
 from flatprov.ignition.schema import CEX, OWNER, REFERENCE, RESOURCE, ROOT, Field, Kind, Shape
 from flatprov.ignition.systemd import DropIn, Unit

@@ -94,7 +94,8 @@ def test_a_line_of_authorized_keys_is_accepted(key: str) -> None:
     assert ign.User("core", ssh_keys=[key]).ssh_keys == [key]
 
 
-PARTS = [part for part in vars(ign).values() if isinstance(part, type) and dataclasses.is_dataclass(part)]
+PUBLIC = [getattr(ign, name) for name in ign.__all__]
+PARTS = [part for part in PUBLIC if isinstance(part, type) and dataclasses.is_dataclass(part)]
 
 
 @pytest.mark.parametrize("part", PARTS, ids=lambda part: part.__name__)
