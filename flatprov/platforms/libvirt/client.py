@@ -21,6 +21,7 @@ from flatprov.platforms.libvirt import console, faults, transfer
 
 CALLS_AT_ONCE = 4
 _POOL_BUSY_SECONDS = 60.0
+_MACS_LAST_SECONDS = 30.0
 _KEEPALIVE_SECONDS, _KEEPALIVE_MISSES = 5, 3
 _UPDATE_DELETE, _UPDATE_ADD_LAST, _SECTION_DHCP_HOST = 2, 3, 4
 _LIVE, _CONFIG, _INACTIVE_NETWORK = 1, 2, 1
@@ -118,6 +119,10 @@ class Client:
         self._lock = threading.Lock()
         self._connection: Any = None
         self._libvirt: Any = None
+        self._host_name = ""
+        self._types: dict[str, set[str]] = {}
+        self._macs: dict[str, tuple[str, str]] = {}
+        self._macs_read = float("-inf")
 
     def ensure(self, subject: str) -> None:
         """Connect, or connect again after the daemon was restarted."""
@@ -149,8 +154,10 @@ class Client:
 
     def host_name(self) -> str:
         """The host's own name."""
-        with self._calls("host"):
-            return str(self._connection.getHostname())
+        if not self._host_name:
+            with self._calls("host"):
+                self._host_name = str(self._connection.getHostname())
+        return self._host_name
 
     def memory_mib(self) -> tuple[int, int]:
         """Memory in all, and what machines could use now: free, buffers and page cache."""
@@ -162,9 +169,11 @@ class Client:
 
     def domain_types(self, arch: str) -> set[str]:
         """``kvm``, ``qemu``: what the host's emulator for an architecture offers. Offered is not yet usable."""
+        if arch in self._types:
+            return self._types[arch]
         with self._calls("host"):
             root = ElementTree.fromstring(self._connection.getCapabilities())  # noqa: S314 - the daemon's own XML
-        found = set()
+        found = self._types[arch] = set()
         for guest in root.iter("guest"):
             node = guest.find("arch")
             if node is not None and node.get("name") == arch:
@@ -355,6 +364,17 @@ class Client:
         """Every domain of the host."""
         with self._calls("domains"):
             return [self._domain(found) for found in self._connection.listAllDomains(0)]
+
+    def mac_owners(self) -> dict[str, tuple[str, str]]:
+        """Every MAC address on the host, with the UUID and name of its domain; read once in a while, not per node."""
+        if time.monotonic() - self._macs_read > _MACS_LAST_SECONDS:
+            owners = {}
+            for found in self.domains():
+                root = ElementTree.fromstring(found.xml)  # noqa: S314 - the daemon's own XML
+                for mac in root.iterfind("devices/interface/mac"):
+                    owners[str(mac.get("address")).lower()] = (found.uuid, found.name)
+            self._macs, self._macs_read = owners, time.monotonic()
+        return self._macs
 
     def find_domain(self, uuid: str) -> Domain | None:
         """A domain by UUID."""

@@ -171,11 +171,6 @@ def _mib(node: ET.Element | None) -> int:
     return int(int(node.text or "0") * _UNIT_KIB[node.get("unit", "KiB")]) >> 10
 
 
-def mac_addresses(xml: str) -> set[str]:
-    """Every MAC address in a domain, ours or not."""
-    return {str(mac.get("address")).lower() for mac in ET.fromstring(xml).iterfind("devices/interface/mac")}  # noqa: S314
-
-
 def volume_xml(
     name: str, kind: str, capacity_bytes: int, *, mode: str = "0600", backing: tuple[str, str] | None = None
 ) -> str:

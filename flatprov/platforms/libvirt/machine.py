@@ -97,7 +97,7 @@ def config_digest(ignition: str) -> str:
 
 def make(ctx: Context, build: Build) -> None:
     """Volumes, reservation and definition, in place of whatever of this node was there."""
-    remove(build.client, build.inputs.name, build.uuid, build.host)
+    remove(build.client, build.inputs.name, build.uuid, build.host, build.mac)
     try:
         ctx.status("making its disk")
         disk = make_root_volume(build)
@@ -108,7 +108,7 @@ def make(ctx: Context, build: Build) -> None:
         ctx.status("defining the machine")
         define(build, build.machine(disk, ignition, build.mark(domain.PHASE_BOOTING)))
     except FlatprovError:
-        remove(build.client, build.inputs.name, build.uuid, build.host)  # nothing of it is in the state yet
+        remove(build.client, build.inputs.name, build.uuid, build.host, build.mac)  # nothing of it is in the state yet
         raise
 
 
@@ -145,13 +145,12 @@ def finish(build: Build, there: Machine, boot_seconds: float) -> None:
     build.client.delete_volume(build.host.storage_pool, build.ignition_volume)
 
 
-def remove(client: Client, name: str, uuid: str, host: HostChoice) -> None:
+def remove(client: Client, name: str, uuid: str, host: HostChoice, mac: str) -> None:
     """Everything of a node; nothing of it being there is no error."""
     there = client.find_domain(uuid)
     found = domain.parse(there.xml) if there else None
-    mac = found.mac if found else ""
-    client.delete_domain(uuid, name)
+    if there is not None:
+        client.delete_domain(uuid, name)
     client.delete_volume(host.storage_pool, identity.ignition_volume(name, uuid))
     client.delete_volume(host.storage_pool, identity.root_volume(name, uuid))
-    if mac:
-        client.release(found.network if found else host.network, mac)
+    client.release(found.network if found else host.network, found.mac if found else mac)

@@ -167,7 +167,7 @@ class NodeResource(Resource[NodeInputs, NodeState]):
             host = placement.current(inputs, uri) if inputs else None
             name = inputs.name if inputs else (there.name if there else "")
             if host is not None:
-                machine.remove(client, name, uuid, host)
+                machine.remove(client, name, uuid, host, state.mac_address)
 
 
 def boot_anew(ctx: Context, build: Build, id_: str) -> NodeState:

@@ -60,10 +60,10 @@ def _name(client: Client, inputs: NodeInputs, uuid: str) -> Finding:
 
 def _mac(client: Client, inputs: NodeInputs, uuid: str, mac: str) -> Finding:
     check = "no other machine has the MAC address"
-    for other in client.domains():
-        if other.uuid != uuid and mac.lower() in domain.mac_addresses(other.xml):
-            text = f"its MAC address {mac} belongs to the domain {other.name} on {client.uri}"
-            return _error(check, inputs, text, "give one of the two another mac", "mac", DuplicateError)
+    other_uuid, other_name = client.mac_owners().get(mac.lower(), (uuid, ""))
+    if other_uuid != uuid:
+        text = f"its MAC address {mac} belongs to the domain {other_name} on {client.uri}"
+        return _error(check, inputs, text, "give one of the two another mac", "mac", DuplicateError)
     return _ok(check, inputs)
 
 
