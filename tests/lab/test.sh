@@ -22,7 +22,8 @@ echo "Builds"
 tail -n +1 -f --pid="$builds" "$log"
 if wait "$builds"; then
     echo "Tests on the real engine, hypervisor and tools"
-    .venv/bin/python -m pytest -m "engine or lab or oracle" "$@" || failed=1
+    # two files at a time, each worker with a lab of its own: a booting guest keeps one processor busy
+    .venv/bin/python -m pytest -m "engine or lab or oracle" -n 2 --dist loadfile "$@" || failed=1
 else
     failed=1
     echo "The real parts could not be built (see above): their tests were not run, which counts as failed"
