@@ -96,6 +96,7 @@ class NodePool(pulumi.ComponentResource):
             running=running,
             first_address=first_address,
             overrides=overrides or {},
+            custom_timeouts=opts.custom_timeouts if opts else None,
         )
         super().__init__(TOKEN, name, {"count": count}, opts)
         self.nodes = platform.make_nodes(spec, self)

@@ -78,6 +78,7 @@ class PoolSpec:
         running: false leaves the machines defined and off.
         first_address: where the pool's addresses begin; None lets the address plan decide.
         overrides: by node name.
+        custom_timeouts: the engine's own limits for each node's operations, from the pool's options.
     """
 
     name: str
@@ -91,6 +92,7 @@ class PoolSpec:
     running: bool
     first_address: str | None = None
     overrides: Mapping[str, NodeOverride] = field(default_factory=dict)
+    custom_timeouts: pulumi.CustomTimeouts | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

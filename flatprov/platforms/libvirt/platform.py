@@ -123,7 +123,7 @@ class Platform:
         macs = self._macs(pool)
         hardware = map_model(pool.machine, lambda machine: _hardware(pool, machine))
         hosts = [self._host(host, pool) for host in self.hosts]
-        opts = pulumi.ResourceOptions(parent=parent)
+        opts = pulumi.ResourceOptions(parent=parent, custom_timeouts=pool.custom_timeouts)
         return [
             _node(
                 PluginResource(
