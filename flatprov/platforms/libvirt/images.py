@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import defaultdict
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 _STALLED_SECONDS = 10.0
 _POLL_SECONDS = 0.5
-_locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+_locks: dict[str, threading.Lock] = {}
 
 
 class ImageResource(Resource[ImageInputs, ImageState]):
@@ -52,7 +51,7 @@ class ImageResource(Resource[ImageInputs, ImageState]):
                 path="source",
             )
         name = identity.base_volume(inputs.version, image.sha512, image.format)
-        with _locks[f"{inputs.uri}|{inputs.storage_pool}|{name}"], ctx.slot(client.slots):
+        with _locks.setdefault(f"{inputs.uri}|{inputs.storage_pool}/{name}", threading.Lock()), ctx.slot(client.slots):
             volume = _place(ctx, client, inputs.storage_pool, name, image)
         return Created(f"{inputs.uri}|{inputs.storage_pool}/{name}", _state(volume, image.format, image.sha512))
 
