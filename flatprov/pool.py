@@ -8,6 +8,7 @@ from typing import Any, Literal, cast
 
 import pulumi
 
+from flatprov.arguments import Arguments
 from flatprov.errors import ConfigError
 from flatprov.flatcar.updates import Updates
 from flatprov.ignition import Ignition, is_sensitive, lowest_version, merge, pack, render
@@ -21,7 +22,7 @@ _NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _NAME_LIMIT = 63  # a host name's, RFC 1123
 
 
-class NodePool(pulumi.ComponentResource):
+class NodePool(Arguments, pulumi.ComponentResource):
     """Equal machines named ``POOL-INDEX``. Growing and shrinking touches only the nodes concerned.
 
     Args:
@@ -91,7 +92,9 @@ class NodePool(pulumi.ComponentResource):
                 image,
             ),
             rollout=rollout,
-            boot_seconds=units.seconds((Timeouts() if timeouts is None else timeouts).boot, "timeouts.boot"),
+            boot_seconds=units.seconds(
+                (Timeouts() if timeouts is None else timeouts).boot, "timeouts.boot", f"pool {name}"
+            ),
             wait=wait,
             running=running,
             first_address=first_address,

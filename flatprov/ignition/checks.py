@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any, ClassVar, Final
 
+from flatprov.arguments import Arguments
 from flatprov.errors import ConfigError
 from flatprov.ignition.schema import CEX, OWNER, RESOURCE, Field, Kind, Shape
 
@@ -42,7 +43,7 @@ def python_name(json_name: str) -> str:
     return _PYTHON_NAMES.get(json_name) or re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", json_name).lower()
 
 
-class Part:
+class Part(Arguments):
     """The base of every part of a config: it knows its shape, and checks its plain values when it is made."""
 
     SHAPE: ClassVar[Shape]

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from flatprov.arguments import Arguments
+
 if TYPE_CHECKING:
     import pulumi
 
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Machine:
+class Machine(Arguments):
     """The hardware of each node in a pool.
 
     Args:
@@ -28,7 +30,7 @@ class Machine:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rollout:
+class Rollout(Arguments):
     """How a pool is rebuilt when its config or image changes.
 
     Args:
@@ -39,7 +41,7 @@ class Rollout:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Timeouts:
+class Timeouts(Arguments):
     """Time limits.
 
     Args:
@@ -50,7 +52,7 @@ class Timeouts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class NodeOverride:
+class NodeOverride(Arguments):
     """What one node of a pool has of its own.
 
     Args:

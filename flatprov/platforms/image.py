@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import pulumi
 
+from flatprov.arguments import Arguments
 from flatprov.errors import ConfigError, ImageError
 from flatprov.flatcar.releases import max_ignition_spec
 from flatprov.flatcar.versions import Version
@@ -16,8 +18,10 @@ from flatprov.images.formats import check_declared, detect_format, read_header, 
 from flatprov.provider import releases
 from flatprov.provider.program import PluginResource
 
+_SHA512 = re.compile(r"[0-9a-fA-F]{128}")
 
-class Release(PluginResource):
+
+class Release(Arguments, PluginResource):
     """A Flatcar release: resolved once, then pinned in the state.
 
     Args:
@@ -68,7 +72,7 @@ class Release(PluginResource):
 
 
 @dataclass(frozen=True)
-class Image:
+class Image(Arguments):
     """An own image, wherever a release could stand.
 
     Args:
@@ -109,6 +113,10 @@ class Image:
                 "it is unsigned and has no sha512, so nothing could tell it from another file",
                 "give sha512= (run `sha512sum FILE`)",
                 path="sha512",
+            )
+        if self.sha512 is not None and not _SHA512.fullmatch(self.sha512.strip()):
+            raise ConfigError(
+                what, "its sha512 is no digest", "give the 128 hex digits that `sha512sum FILE` prints", path="sha512"
             )
         if not self.ignition:
             raise ConfigError(

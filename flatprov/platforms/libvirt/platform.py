@@ -9,6 +9,7 @@ from typing import Any
 
 import pulumi
 
+from flatprov.arguments import Arguments
 from flatprov.errors import ConfigError, DuplicateError
 from flatprov.platforms import units
 from flatprov.platforms.base import Node, PoolSpec
@@ -38,7 +39,7 @@ _AUTHORITY = re.compile(r"^[a-z0-9+]+://(?:[^@/]*@)?([^:/?]*)")
 
 
 @dataclass(frozen=True)
-class Host:
+class Host(Arguments):
     """A machine with libvirt.
 
     Args:
@@ -61,7 +62,7 @@ class Host:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Network:
+class Network(Arguments):
     """A NAT network of the stack's own, with DHCP reservations.
 
     Args:
@@ -74,7 +75,7 @@ class Network:
 
 
 @dataclass(kw_only=True)
-class Platform:
+class Platform(Arguments):
     """libvirt hosts, as a place for node pools.
 
     Args:
@@ -229,9 +230,9 @@ def _hardware(pool: PoolSpec, machine: Any) -> dict[str, int]:
     Raises:
         ConfigError: not enough memory for Flatcar, or a disk smaller than the image.
     """
-    memory = units.mebibytes(machine.memory, "machine.memory")
-    disk = units.mebibytes(machine.disk, "machine.disk") * MIB
     what = f"pool {pool.name}"
+    memory = units.mebibytes(machine.memory, "machine.memory", what)
+    disk = units.mebibytes(machine.disk, "machine.disk", what) * MIB
     if isinstance(machine.vcpus, bool) or not isinstance(machine.vcpus, int) or machine.vcpus < 1:
         raise ConfigError(what, f"vcpus is {machine.vcpus!r}", "give a whole number from 1", path="machine.vcpus")
     if memory < MINIMUM_MEMORY_MIB:
