@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import functools
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, get_type_hints
+from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -151,7 +151,7 @@ def check(resource: Resource[Any, Any], news: Mapping[str, Any]) -> list[Failure
             try:
                 msgspec.convert(reveal(value), field.type)
             except msgspec.ValidationError as error:
-                failures.append(_located(name, error))
+                failures.append(_located(name, error, field.type))
     if not failures and complete:
         try:
             failures.extend(resource.validate(decode(resource.inputs, news)))
@@ -166,10 +166,12 @@ def _no_such_property(name: str, fields: Mapping[str, Any]) -> Failure:
     return Failure(name, f"there is no such property; {hint}")
 
 
-def _located(name: str, error: msgspec.ValidationError) -> Failure:
+def _located(name: str, error: msgspec.ValidationError, kind: Any) -> Failure:
     """Msgspec ends its text with " - at `$.a[0]`": the path below the field. Its text shows types, never values."""
     text, _, where = str(error).partition(" - at `$")
-    return Failure(name + where.rstrip("`"), text[:1].lower() + text[1:])
+    choices = sorted(str(choice) for choice in get_args(kind) if get_origin(kind) is Literal)
+    hint = f"; it is one of {', '.join(choices)}" if choices else ""
+    return Failure(name + where.rstrip("`"), text[:1].lower() + text[1:] + hint)
 
 
 def decode(struct: type[Any], properties: Mapping[str, Any]) -> Any:

@@ -34,10 +34,14 @@ class Plan:
             network = ipaddress.ip_network(cidr)
         except ValueError as error:
             raise ConfigError(
-                f"network range {cidr!r}", f"it is not a network ({error})", "write it like 10.17.3.0/24", path="cidr"
+                f"network range {cidr!r}", f"it is not a network ({error})", f"write it like {_like(cidr)}", path="cidr"
             ) from None
         if not isinstance(network, ipaddress.IPv4Network):
             raise ConfigError(f"network range {cidr}", "it is IPv6", "give an IPv4 range", path="cidr")
+        if "/" not in cidr:
+            raise ConfigError(
+                f"network range {cidr}", "it has no prefix length", f"write it like {_like(cidr)}", path="cidr"
+            )
         if network.prefixlen > _SMALLEST_PREFIX:
             raise ConfigError(
                 f"network range {cidr}",
@@ -96,6 +100,14 @@ class Plan:
                 path="address",
             )
         return int(found) - int(self.network.network_address)
+
+
+def _like(cidr: str) -> str:
+    """The nearest right way to write a range."""
+    try:
+        return str(ipaddress.IPv4Network(cidr if "/" in cidr else f"{cidr}/24", strict=False))
+    except ValueError:
+        return "10.17.3.0/24"
 
 
 class Allocation:
