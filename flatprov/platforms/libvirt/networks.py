@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from flatprov.errors import ConfigError, ForeignObjectError
+from flatprov.errors import ConfigError, FlatprovError, ForeignObjectError
 from flatprov.platforms.libvirt import client as libvirt
 from flatprov.platforms.libvirt import identity
 from flatprov.platforms.libvirt.addresses import Plan
@@ -46,13 +47,17 @@ class NetworkResource(Resource[NetworkInputs, NetworkState]):
         with ctx.slot(client.slots):
             _refuse_conflicts(client, ctx.owner, inputs.name, inputs.cidr)
             there = client.find_network_uuid(uuid)
-            if there is None or _cidr(there.xml) != inputs.cidr:
-                client.delete_network(uuid)
+            is_new = there is None or _cidr(there.xml) != inputs.cidr
+            if is_new:
+                if there is not None:
+                    client.delete_network(uuid)
                 client.define_network(inputs.name, render(inputs.name, uuid, ctx.owner, inputs.cidr))
             try:
                 client.start_network(inputs.name)
             except Exception as error:
-                client.delete_network(uuid)  # a network that cannot start must not block the next run
+                if is_new:  # a network that cannot start must not block the next run
+                    with contextlib.suppress(FlatprovError):
+                        client.delete_network(uuid)
                 if "already in use" in str(error):
                     raise _overlap(inputs.name, inputs.cidr, client.uri, str(error).partition("says: ")[2]) from error
                 raise
