@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from flatprov.errors import ConfigError, ForeignObjectError, ImageError, OutOfSpaceError, PlatformError
+from flatprov.errors import ConfigError, FlatprovError, ForeignObjectError, ImageError, OutOfSpaceError, PlatformError
 from flatprov.flatcar.releases import ReleaseInfo
 from flatprov.platforms.libvirt import client as libvirt
 from flatprov.platforms.libvirt import domain, identity
@@ -35,8 +36,11 @@ class ImageResource(Resource[ImageInputs, ImageState]):
     delete_before_replace = False
 
     def compare(self, field: str, old: Any, new: Any, state: Mapping[str, Any]) -> tuple[str, ...]:
-        """A version that moves from one channel to the next is the same image."""
-        return () if field == "channel" and old and new else (field,)
+        """The same image under another channel, or known after an import by the digest in its volume's name."""
+        if field == "channel" and new:
+            return ()
+        known = str(state.get("digest", ""))
+        return () if field == "sha512" and not old and known and new.lower().startswith(known) else (field,)
 
     def create(self, ctx: Context, inputs: ImageInputs) -> Created:
         """Verify on this machine, then upload unless the host has it."""
@@ -174,7 +178,8 @@ def _place(ctx: Context, client: Client, pool: str, name: str, image: Obtained) 
             raise
         return there
     except BaseException:
-        client.delete_volume(pool, name)
+        with contextlib.suppress(FlatprovError):  # the first error is the one to tell
+            client.delete_volume(pool, name)
         raise
     volume = client.find_volume(pool, name)
     if volume is None or volume.file_bytes != size:
