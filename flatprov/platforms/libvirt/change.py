@@ -9,7 +9,7 @@ from dataclasses import replace
 import msgspec
 
 from flatprov.platforms.libvirt import identity, machine
-from flatprov.platforms.libvirt.client import Client, Domain
+from flatprov.platforms.libvirt.client import Client, Domain, Volume
 from flatprov.platforms.libvirt.domain import PHASE_READY, Machine
 from flatprov.platforms.libvirt.machine import Build, config_digest
 from flatprov.platforms.libvirt.settings import HostChoice, NodeInputs, NodeState, Phase
@@ -18,6 +18,7 @@ from flatprov.provider.resource import Found
 
 _POWER_BUTTON_SECONDS = 90.0
 _PRESS_EVERY_SECONDS = 5.0
+_LOOK_EVERY_SECONDS = 0.2
 
 
 def state_of(build: Build, *, phase: Phase, boot_seconds: float = 0.0, release: str = "") -> NodeState:
@@ -73,12 +74,14 @@ def reason_to_rebuild(build: Build, there: Machine, state: NodeState) -> str:
     return ""
 
 
-def apply(ctx: Context, build: Build, there: Machine, state: NodeState) -> NodeState:
+def apply(ctx: Context, build: Build, there: Machine) -> None:
     """Disk, processors, memory, addresses and power state, in place."""
     client, inputs = build.client, build.inputs
     with ctx.slot(client.slots):
-        running = client.is_running(build.uuid, inputs.name)
+        running = _is_on(build)
         _grow(build, running)
+        if (there.network, there.mac) != (build.host.network, build.mac):
+            client.release(there.network, there.mac)  # one address has one reservation
         client.reserve(build.host.network, build.mac, inputs.name, inputs.address)
         client.set_autostart(build.uuid, inputs.name, inputs.autostart)
         wanted = replace(
@@ -88,15 +91,14 @@ def apply(ctx: Context, build: Build, there: Machine, state: NodeState) -> NodeS
         if wanted != there:
             machine.define(build, wanted)
     needs_restart = running and (
-        (wanted.vcpus, wanted.memory_mib, wanted.mac, wanted.kvm, wanted.mark.address)
-        != (there.vcpus, there.memory_mib, there.mac, there.kvm, there.mark.address)
+        (wanted.vcpus, wanted.memory_mib, wanted.mac, wanted.kvm, wanted.network, wanted.mark.address)
+        != (there.vcpus, there.memory_mib, there.mac, there.kvm, there.network, there.mark.address)
     )
     if running and (needs_restart or not inputs.running):
         shut_down(ctx, build)
         running = False
     if inputs.running and not running and there.mark.phase == PHASE_READY:
         machine.start(build).close()
-    return state
 
 
 def _grow(build: Build, running: bool) -> None:
@@ -109,11 +111,17 @@ def _grow(build: Build, running: bool) -> None:
         build.client.resize_volume(build.host.storage_pool, build.root_volume, build.inputs.disk_bytes)
 
 
+def _is_on(build: Build) -> bool:
+    """Whether the machine's process is there: also a paused guest, and one that is about to end, is not off yet."""
+    there = build.client.find_domain(build.uuid)
+    return there is not None and there.active
+
+
 def shut_down(ctx: Context, build: Build) -> None:
     """Press the power button until the guest is off; after 90 s cut the power."""
     name, presses, begin = build.inputs.name, 0, time.monotonic()
     ctx.status("shutting down")
-    while build.client.is_running(build.uuid, name):
+    while _is_on(build):
         passed = time.monotonic() - begin
         if passed > _POWER_BUTTON_SECONDS:
             ctx.warn(f"{name} did not shut down within {_POWER_BUTTON_SECONDS:.0f} s; its power was cut")
@@ -122,7 +130,7 @@ def shut_down(ctx: Context, build: Build) -> None:
         if passed >= presses * _PRESS_EVERY_SECONDS:  # a press before the guest listens is lost
             presses += 1
             build.client.power_button(build.uuid, name)
-        ctx.wait(0.2)
+        ctx.wait(_LOOK_EVERY_SECONDS)
 
 
 def describe(
@@ -136,7 +144,7 @@ def describe(
 ) -> Found:
     """A node as the host has it, in the form Check would return."""
     place = client.find_volume_path(found.disk_path)
-    image = posixpath.basename(place[1].backing_path) if place else ""
+    host = _host_of(client, found, place)
     ready = found.mark.phase == PHASE_READY
     phase: Phase = "ready" if ready else (state.phase if state else "booting")
     now = NodeState(
@@ -146,7 +154,7 @@ def describe(
         mac_address=found.mac,
         node_address=found.mark.address,
         config=found.mark.config,
-        image=image,
+        image=host.image,
         release=state.release if state and state.release else found.mark.version,
         acceleration="kvm" if found.kvm else "tcg",
         boot_seconds=state.boot_seconds if state else found.mark.boot_seconds,
@@ -154,7 +162,7 @@ def describe(
         ready=ready,
     )
     if inputs is None:
-        inputs = _recovered(ctx, client, found, place[0] if place else "default", image)
+        inputs = _recovered(found, host)
     elif config_digest(inputs.ignition) != found.mark.config:
         inputs = msgspec.structs.replace(inputs, ignition=f"sha256:{found.mark.config}")
     own_mac = inputs.mac or identity.mac_address(ctx.owner, inputs.name)
@@ -171,17 +179,26 @@ def describe(
     return Found(id_, now, there_inputs)
 
 
-def _recovered(ctx: Context, client: Client, found: Machine, pool: str, image: str) -> NodeInputs:
-    """The inputs of a node of which only the ID is known. Its config is known by its digest."""
-    host = HostChoice(
+def host_of(client: Client, found: Machine) -> HostChoice:
+    """The host of a machine as the machine itself shows it."""
+    return _host_of(client, found, client.find_volume_path(found.disk_path))
+
+
+def _host_of(client: Client, found: Machine, place: tuple[str, Volume] | None) -> HostChoice:
+    image = posixpath.basename(place[1].backing_path) if place else ""
+    return HostChoice(
         uri=client.uri,
-        storage_pool=pool,
+        storage_pool=place[0] if place else "default",
         network=found.network,
         image=image,
         image_path="",
         image_format=image.rpartition(".")[2] or "qcow2",
         image_bytes=0,
     )
+
+
+def _recovered(found: Machine, host: HostChoice) -> NodeInputs:
+    """The inputs of a node of which only the ID is known. Its config is known by its digest."""
     return NodeInputs(
         name=found.name,
         pool=found.mark.pool,

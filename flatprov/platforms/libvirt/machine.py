@@ -6,6 +6,7 @@ an interrupted run left is found and replaced, never added to.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from dataclasses import dataclass, replace
 
@@ -108,7 +109,8 @@ def make(ctx: Context, build: Build) -> None:
         ctx.status("defining the machine")
         define(build, build.machine(disk, ignition, build.mark(domain.PHASE_BOOTING)))
     except FlatprovError:
-        remove(build.client, build.inputs.name, build.uuid, build.host, build.mac)  # nothing of it is in the state yet
+        with contextlib.suppress(FlatprovError):  # the first error is the one to tell
+            remove(build.client, build.inputs.name, build.uuid, build.host, build.mac)
         raise
 
 

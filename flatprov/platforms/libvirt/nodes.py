@@ -143,14 +143,17 @@ class NodeResource(Resource[NodeInputs, NodeState]):
                 host=uri,
                 path="hosts",
             )
-        build = _build(ctx, new, host, uuid, new.mac or state.mac_address or _mac(ctx, new), state.acceleration)
+        build = _build(
+            ctx, new, host, uuid, (new.mac or state.mac_address or _mac(ctx, new)).lower(), state.acceleration
+        )
         there = _there(build)
         why = "it is gone" if there is None else change.reason_to_rebuild(build, there, state)
         if there is not None and not why:
-            state = change.apply(ctx, build, there, state)
-            return settle(ctx, build, id_, there)
+            change.apply(ctx, build, there)
+            return settle(ctx, build, id_, there, state.release)
         with ctx.gates.of(f"{ctx.owner}/{new.pool}", new.max_unavailable).turn(ctx, new.name):
             ctx.status(f"making it anew: {why}")
+            ctx.created(id_, change.state_of(build, phase="defined"))  # the old machine goes first: no longer ready
             return boot_anew(ctx, build, id_)
 
     def delete(self, ctx: Context, id_: str, inputs: NodeInputs | None, state: NodeState) -> None:
@@ -165,9 +168,11 @@ class NodeResource(Resource[NodeInputs, NodeState]):
                     there.name, f"this domain on {uri} no longer carries flatprov's mark", "remove it by hand", host=uri
                 )
             host = placement.current(inputs, uri) if inputs else None
-            name = inputs.name if inputs else (there.name if there else "")
-            if host is not None:
-                machine.remove(client, name, uuid, host, state.mac_address)
+            if host is not None and inputs is not None:
+                machine.remove(client, inputs.name, uuid, host, state.mac_address)
+            elif found is not None:  # the state says too little: the domain itself knows where its parts are
+                host = change.host_of(client, found)
+                machine.remove(client, found.name, uuid, host, found.mac)
 
 
 def boot_anew(ctx: Context, build: Build, id_: str) -> NodeState:
@@ -187,11 +192,11 @@ def boot_anew(ctx: Context, build: Build, id_: str) -> NodeState:
     return _await(ctx, build, id_, console, resumed=False)
 
 
-def settle(ctx: Context, build: Build, id_: str, there: Machine) -> NodeState:
+def settle(ctx: Context, build: Build, id_: str, there: Machine, release: str = "") -> NodeState:
     """Bring a machine that is as wanted to the end of its first boot, if it has not got there."""
     if there.mark.phase == PHASE_READY:
         build.client.delete_volume(build.host.storage_pool, build.ignition_volume)  # a run may have died before this
-        return change.state_of(build, phase="ready", boot_seconds=there.mark.boot_seconds)
+        return change.state_of(build, phase="ready", boot_seconds=there.mark.boot_seconds, release=release)
     if not build.inputs.running:
         return change.state_of(build, phase="defined")
     state = change.state_of(build, phase="booting")

@@ -6,6 +6,7 @@ import threading
 from collections import defaultdict
 
 from flatprov.platforms.libvirt import client as libvirt
+from flatprov.platforms.libvirt import identity
 from flatprov.platforms.libvirt.settings import HostChoice, NodeInputs
 from flatprov.provider.context import Context
 
@@ -17,8 +18,10 @@ def choose(ctx: Context, inputs: NodeInputs, uuid: str) -> HostChoice:
     """The host that has the node already (an interrupted run), else the one with the most memory available."""
     if len(inputs.hosts) == 1:
         return inputs.hosts[0]
+    disk = identity.root_volume(inputs.name, uuid)
     for host in inputs.hosts:
-        if libvirt.connect(host.uri, ctx.name).find_domain(uuid) is not None:
+        client = libvirt.connect(host.uri, ctx.name)
+        if client.find_domain(uuid) is not None or client.find_volume(host.storage_pool, disk) is not None:
             return host
     available = {host.uri: libvirt.connect(host.uri, ctx.name).memory_mib()[1] for host in inputs.hosts}
     with _lock:
