@@ -445,9 +445,14 @@ class Client:
             self._connection.lookupByUUIDString(uuid).setAutostart(int(autostart))
 
     def power_button(self, uuid: str, name: str) -> None:
-        """Ask the guest to shut down."""
+        """Ask the guest to shut down; no error when it went off meanwhile."""
         with self._calls(name):
-            self._connection.lookupByUUIDString(uuid).shutdown()
+            domain = self._connection.lookupByUUIDString(uuid)
+            try:
+                domain.shutdown()
+            except self._libvirt.libvirtError:
+                if domain.isActive():
+                    raise
 
     def stop_domain(self, uuid: str, name: str) -> None:
         """Power off at once; no error when it is off or gone."""
