@@ -165,15 +165,16 @@ class Stack:
 
 
 def summary(done: Done) -> dict[str, int]:
-    """The counts below ``Resources:`` (``{"created": 3, "unchanged": 3}``)."""
+    """The counts below the last ``Resources:`` (``{"created": 3, "unchanged": 3}``); of an up, not of its preview."""
     counts: dict[str, int] = {}
     inside = False
     for line in done.output.splitlines():
         if line.startswith("Resources:"):
-            inside = True
+            inside, counts = True, {}
         elif inside and line.strip():
             words = line.replace("+-", " ").replace("+", " ").replace("~", " ").replace("-", " ").split()
             if len(words) < 2 or not words[0].isdigit():
-                break
+                inside = False
+                continue
             counts[words[-1]] = int(words[0])
     return counts
