@@ -2,13 +2,15 @@
 
 The range is cut into 16 slots. The first holds the gateway and is kept free for addresses chosen by hand (a virtual
 IP), the last serves guests that flatprov does not know. A pool begins at the slot its name hashes to, or at the next
-free one in the order in which pools are declared, so adding, growing or removing another pool moves no node.
+free one in the order in which pools are declared. So adding, growing or removing another pool moves no node, unless
+both names hash to one slot: then the later one moves when the earlier one goes, which ``first_address`` prevents.
 """
 
 from __future__ import annotations
 
 import hashlib
 import ipaddress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from flatprov.errors import ConfigError, DuplicateError
@@ -118,18 +120,27 @@ class Allocation:
         self._starts: set[int] = set()
         self._given: dict[int, str] = {}
 
-    def pool(self, pool: str, names: list[str], first_address: str | None = None) -> list[str]:
+    def pool(
+        self, pool: str, names: Sequence[str], first_address: str | None = None, own: Mapping[str, str] | None = None
+    ) -> list[str]:
         """One address per node, in order.
 
+        Args:
+            pool: the pool.
+            names: its nodes.
+            first_address: where it begins; None lets the plan choose.
+            own: addresses chosen by hand, by node.
+
         Raises:
-            DuplicateError: another pool has one of them already.
+            DuplicateError: another node of this network has one of them already.
         """
+        by_hand = {name: self.plan.index_of(address, name) for name, address in (own or {}).items()}
         if first_address is None:
             first = self.plan.first_of(pool, self._starts)
         else:
             first = self.plan.index_of(first_address, f"pool {pool}")
         self._starts.add(first)
-        return [self._give(first + offset, name) for offset, name in enumerate(names)]
+        return [self._give(by_hand.get(name, first + offset), name) for offset, name in enumerate(names)]
 
     def _give(self, index: int, name: str) -> str:
         if index >= self.plan.network.num_addresses - 1:
@@ -144,7 +155,7 @@ class Allocation:
             raise DuplicateError(
                 name,
                 f"its address {address} belongs to {self._given[index]} already",
-                "give one of the two pools a first_address further away",
+                "give one of the two another address, or its pool a first_address further away",
                 path="address",
             )
         self._given[index] = name
