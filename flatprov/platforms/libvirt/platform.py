@@ -35,6 +35,7 @@ from flatprov.provider.program import PluginResource
 _MAC = re.compile(
     r"[0-9a-f][02468ace](:[0-9a-f]{2}){5}", re.IGNORECASE
 )  # the second digit even: not a multicast address
+_QEMU = re.compile(r"qemu(\+[a-z0-9]+)?://|[^:/]+$")  # or an alias of libvirt.conf
 _AUTHORITY = re.compile(r"^[a-z0-9+]+://(?:[^@/]*@)?([^:/?]*)")
 
 
@@ -98,6 +99,14 @@ class Platform(Arguments):
     def __post_init__(self) -> None:
         if not self.hosts:
             raise ConfigError("libvirt platform", "it has no host", 'give hosts=[Host("qemu:///system")]', path="hosts")
+        for host in self.hosts:
+            if not _QEMU.match(host.uri):
+                raise ConfigError(
+                    "libvirt platform",
+                    f"{host.uri!r} is no address of QEMU by libvirt",
+                    "write it like qemu:///system or qemu+ssh://root@nas/system",
+                    path="hosts",
+                )
         labels = [host.label for host in self.hosts]
         twice = {label for label in labels if labels.count(label) > 1}
         if twice:
@@ -106,6 +115,7 @@ class Platform(Arguments):
             )
         Plan.of(self.network.cidr)
         self._allocation = Allocation(self.network.cidr)
+        self._macs_given: dict[str, str] = {}
         self._networks: dict[str, PluginResource] = {}
         self._images: dict[tuple[str, str], PluginResource] = {}
 
@@ -157,13 +167,8 @@ class Platform(Arguments):
         ]
 
     def _addresses(self, pool: PoolSpec) -> list[str]:
-        planned = self._allocation.pool(pool.name, list(pool.nodes), pool.first_address)
         own = {name: override.address for name, override in pool.overrides.items() if override.address}
-        for name, address in own.items():
-            self._allocation.plan.index_of(address, name)
-        found = [own.get(name, address) for name, address in zip(pool.nodes, planned, strict=True)]
-        _refuse_twice(pool, found, "address")
-        return found
+        return self._allocation.pool(pool.name, pool.nodes, pool.first_address, own)
 
     def _macs(self, pool: PoolSpec) -> list[str | None]:
         own = {name: override.mac.lower() for name, override in pool.overrides.items() if override.mac}
@@ -172,9 +177,13 @@ class Platform(Arguments):
                 raise ConfigError(
                     name, f"{mac!r} is no unicast MAC address", "write it like 52:54:00:12:34:56", path="mac"
                 )
-        found = [own.get(name) for name in pool.nodes]
-        _refuse_twice(pool, found, "mac")
-        return found
+        for name, mac in own.items():
+            owner = self._macs_given.setdefault(mac, name)
+            if owner != name:
+                raise DuplicateError(
+                    name, f"its mac {mac} belongs to {owner} already", "give one of the two another mac", path="mac"
+                )
+        return [own.get(name) for name in pool.nodes]
 
     def _host(self, host: Host, pool: PoolSpec) -> dict[str, Any]:
         image = self._image(host, pool.image)
@@ -256,21 +265,6 @@ def _hardware(pool: PoolSpec, machine: Any) -> dict[str, int]:
 
 def _part(hardware: Any, name: str) -> Any:
     return hardware.apply(lambda found: found[name]) if isinstance(hardware, pulumi.Output) else hardware[name]
-
-
-def _refuse_twice(pool: PoolSpec, values: Sequence[str | None], what: str) -> None:
-    owners: dict[str, str] = {}
-    for name, value in zip(pool.nodes, values, strict=True):
-        if value is None:
-            continue
-        if value in owners:
-            raise DuplicateError(
-                name,
-                f"its {what} {value} belongs to {owners[value]} already",
-                f"give one of the two another {what}",
-                path=what,
-            )
-        owners[value] = name
 
 
 def _node(resource: PluginResource, name: str) -> Node:
