@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import os
@@ -71,7 +72,8 @@ def _finish(stream: Any, send: Any) -> None:
     try:
         send()
     except BaseException:
-        stream.abort()
+        with contextlib.suppress(Exception):  # closed already where a callback raised: that reason is the one to tell
+            stream.abort()
         raise
     stream.finish()
 
