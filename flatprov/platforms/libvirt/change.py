@@ -155,7 +155,7 @@ def describe(
         node_address=found.mark.address,
         config=found.mark.config,
         image=host.image,
-        release=state.release if state and state.release else found.mark.version,
+        release=found.mark.release or (state.release if state else "") or found.mark.version,
         acceleration="kvm" if found.kvm else "tcg",
         boot_seconds=state.boot_seconds if state else found.mark.boot_seconds,
         phase=phase,

@@ -29,6 +29,7 @@ class Mark:
         version: the image's version.
         address: the planned address.
         boot_seconds: how long the first boot took; 0 before it ended.
+        release: the Flatcar version that the node reported; empty before.
     """
 
     owner: str
@@ -38,6 +39,7 @@ class Mark:
     version: str
     address: str
     boot_seconds: float = 0.0
+    release: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +80,7 @@ def render(machine: Machine) -> str:
         version=mark.version,
         address=mark.address,
         bootSeconds=f"{mark.boot_seconds:.1f}",
+        release=mark.release,
     )
     _text(root, "memory", str(machine.memory_mib), unit="MiB")
     _text(root, "vcpu", str(machine.vcpus))
@@ -153,6 +156,7 @@ def parse(xml: str) -> Machine | None:
             version=node.get("version", ""),
             address=node.get("address", ""),
             boot_seconds=float(node.get("bootSeconds", "0")),
+            release=node.get("release", ""),
         ),
     )
 

@@ -42,7 +42,7 @@ class Build:
         """The config's volume."""
         return identity.ignition_volume(self.inputs.name, self.uuid)
 
-    def mark(self, phase: str, boot_seconds: float = 0.0) -> Mark:
+    def mark(self, phase: str, boot_seconds: float = 0.0, release: str = "") -> Mark:
         """What is noted in the domain."""
         return Mark(
             owner=self.owner,
@@ -52,6 +52,7 @@ class Build:
             version=self.inputs.version,
             address=self.inputs.address,
             boot_seconds=boot_seconds,
+            release=release,
         )
 
     def machine(self, disk_path: str, ignition_path: str, mark: Mark) -> Machine:
@@ -141,9 +142,9 @@ def start(build: Build) -> Console:
     return build.client.start_domain(build.uuid, build.inputs.name)
 
 
-def finish(build: Build, there: Machine, boot_seconds: float) -> None:
+def finish(build: Build, there: Machine, boot_seconds: float, release: str) -> None:
     """After a good first boot: the config leaves the definition, then the host."""
-    define(build, replace(there, ignition_path="", mark=build.mark(domain.PHASE_READY, boot_seconds)))
+    define(build, replace(there, ignition_path="", mark=build.mark(domain.PHASE_READY, boot_seconds, release)))
     build.client.delete_volume(build.host.storage_pool, build.ignition_volume)
 
 

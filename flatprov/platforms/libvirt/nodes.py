@@ -196,6 +196,7 @@ def settle(ctx: Context, build: Build, id_: str, there: Machine, release: str = 
     """Bring a machine that is as wanted to the end of its first boot, if it has not got there."""
     if there.mark.phase == PHASE_READY:
         build.client.delete_volume(build.host.storage_pool, build.ignition_volume)  # a run may have died before this
+        release = there.mark.release or release
         return change.state_of(build, phase="ready", boot_seconds=there.mark.boot_seconds, release=release)
     if not build.inputs.running:
         return change.state_of(build, phase="defined")
@@ -224,7 +225,7 @@ def _await(ctx: Context, build: Build, id_: str, console: Any, *, resumed: bool)
         there = _there(build)
         if there is None:
             raise BootError(build.inputs.name, "the domain vanished during its first boot", "run `pulumi up` again")
-        machine.finish(build, there, outcome.seconds)
+        machine.finish(build, there, outcome.seconds, outcome.ready.report.version)
     for warning in outcome.ready.warnings:
         ctx.warn(f"{build.inputs.name}: {warning}")
     ctx.status(f"ready after {outcome.seconds:.1f} s")
