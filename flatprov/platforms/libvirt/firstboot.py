@@ -124,11 +124,12 @@ def _failed(build: Build, state: Failed) -> BootFailedError:
 
 
 def _late(build: Build, boot: BootMonitor, seconds: float) -> BootError:
+    limit = "timeouts.boot" if seconds > build.inputs.boot_timeout_seconds else "its customTimeouts"
     state = boot.timeout_reason(seconds)
     return BootError(
         build.inputs.name,
         f"first boot did not finish in {seconds:.0f} s: {state.reason}",
-        "Run `pulumi up` again to wait on, raise timeouts.boot, or mend what it waits for",
+        f"Run `pulumi up` again to wait on, raise {limit}, or mend what it waits for",
         unit=state.unit,
         tail=state.tail,
     )
