@@ -101,8 +101,9 @@ class NodePool(Arguments, pulumi.ComponentResource):
             overrides=overrides or {},
             custom_timeouts=opts.custom_timeouts if opts else None,
         )
+        register = platform.plan_nodes(spec)  # raises while nothing is registered yet
         super().__init__(TOKEN, name, {"count": count}, opts)
-        self.nodes = platform.make_nodes(spec, self)
+        self.nodes = register(self)
         self.addresses = pulumi.Output.all(*[node.address for node in self.nodes])
         self.register_outputs({"addresses": self.addresses})
 

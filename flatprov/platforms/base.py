@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -127,5 +127,5 @@ class Platform(Protocol):
     def prefix(self) -> str:
         """What node names begin with."""
 
-    def make_nodes(self, pool: PoolSpec, parent: pulumi.Resource) -> list[Node]:
-        """Register one resource per node, each a child of the pool."""
+    def plan_nodes(self, pool: PoolSpec) -> Callable[[pulumi.Resource], list[Node]]:
+        """Judge the pool before anything is registered; the answer registers one resource per node below a parent."""

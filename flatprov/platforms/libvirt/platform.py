@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -126,13 +126,19 @@ class Platform(Arguments):
 
     # --- what a pool asks for ----------------------------------------------------------------------------------------
 
-    def make_nodes(self, pool: PoolSpec, parent: pulumi.Resource) -> list[Node]:
-        """Register network and image once per host, and one resource per node."""
+    def plan_nodes(self, pool: PoolSpec) -> Callable[[pulumi.Resource], list[Node]]:
+        """Judge the pool and give out its addresses; the answer registers it."""
         if isinstance(pool.image, Release) and pool.image.board_architecture == "arm64":
             require(CAPABILITIES, "arm64", f"pool {pool.name}")
         addresses = self._addresses(pool)
         macs = self._macs(pool)
         hardware = map_model(pool.machine, lambda machine: _hardware(pool, machine))
+        return lambda parent: self._register(pool, parent, addresses, macs, hardware)
+
+    def _register(
+        self, pool: PoolSpec, parent: pulumi.Resource, addresses: list[str], macs: list[str | None], hardware: Any
+    ) -> list[Node]:
+        """Network and image once per host, and one resource per node."""
         hosts = [self._host(host, pool) for host in self.hosts]
         opts = pulumi.ResourceOptions(parent=parent, custom_timeouts=pool.custom_timeouts)
         return [
