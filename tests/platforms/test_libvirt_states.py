@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import inspect
 import struct
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -25,6 +28,7 @@ from flatprov.ignition import pack, unpack
 from flatprov.platforms.libvirt import change, domain, faults, identity, images
 from flatprov.platforms.libvirt.client import Client
 from flatprov.provider import resource
+from flatprov.provider.gate import Gates
 from flatprov.provider.resource import encode
 from flatprov.testing import FakeLibvirt, Killed, boot_report, operation
 
@@ -649,3 +653,52 @@ def test_kvm_is_used_where_it_works() -> None:
         prepare(host)
         assert NODES().create(operation(), node()).state.acceleration == "kvm"
     assert identity.split_id(ID) == (URI, UUID)
+
+
+# --- many at once ----------------------------------------------------------------------------------------------------
+
+
+def test_twelve_nodes_at_once_and_four_calls_on_a_host(host: FakeLibvirt, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock, inside, seen = threading.Lock(), [0], []
+    real = FakeLibvirt.create_volume
+
+    def slow(self, pool: str, name: str, xml: str):
+        with lock:
+            inside[0] += 1
+            seen.append(inside[0])
+        time.sleep(0.01)
+        with lock:
+            inside[0] -= 1
+        return real(self, pool, name, xml)
+
+    monkeypatch.setattr(FakeLibvirt, "create_volume", slow)
+    names = [f"web-{index}" for index in range(12)]
+    wanted = [node(name, address=f"10.17.3.{20 + index}") for index, name in enumerate(names)]
+    with ThreadPoolExecutor(12) as threads:
+        made = list(threads.map(lambda goal: NODES().create(operation(goal.name), goal), wanted))
+    assert all(found.state.ready for found in made)
+    assert host.machines() == set(names)
+    assert max(seen) == 4
+
+
+def test_a_changed_config_goes_through_the_pools_gate(host: FakeLibvirt) -> None:
+    """The canary fails: the others stay as they are, and the next run takes them all."""
+    gates, names = Gates(), ["web-0", "web-1", "web-2"]
+    goals = {name: node(name, address=f"10.17.3.{20 + index}") for index, name in enumerate(names)}
+    made = {name: NODES().create(operation(name), goal) for name, goal in goals.items()}
+    new = {name: msgspec.structs.replace(goal, ignition=config("other")) for name, goal in goals.items()}
+    host.boot = lambda name: boot_report(name, state="maintenance")
+
+    def update(name: str) -> object:
+        ctx = operation(name, gates=gates)
+        try:
+            return NODES().update(ctx, made[name].id, goals[name], new[name], made[name].state)
+        except FlatprovError as error:
+            return str(error)
+
+    first, *others = [update(name) for name in names]
+    assert "the machine is in emergency mode" in first
+    assert all("not started, because web-0 did not come back healthy" in text for text in others)
+    assert [host.find_domain(identity.domain_uuid(OWNER, name)).active for name in names] == [True] * 3
+    gates, host.boot = Gates(), boot_report
+    assert [update(name).ready for name in names] == [True] * 3
