@@ -252,7 +252,7 @@ def test_a_resource_that_cannot_be_loaded_or_is_unknown_is_one_sentence(plugin: 
 def test_custom_timeouts_hold(plugin: InProcess) -> None:
     begin = time.monotonic()
     error = fails(lambda: plugin.create({"name": "web", "act": "wait", "waitSeconds": 20}, timeout=0.2))
-    assert 0.2 <= time.monotonic() - begin < 2
+    assert 0.2 <= time.monotonic() - begin < 10  # not the 20 s it would have waited
     assert "the time limit of its customTimeouts passed" in error.details()
     assert partial(error) is None
     error = fails(lambda: plugin.create({"name": "web", "act": "created-then-wait", "waitSeconds": 20}, timeout=0.2))
@@ -349,7 +349,7 @@ def test_cancel_is_answered_at_once_and_ends_64_waits(plugin: InProcess) -> None
         assert min(plugin.cancel() for _ in range(3)) < 0.05
         begin = time.monotonic()
         errors = [wait.result(timeout=5) for wait in waiting]
-        assert time.monotonic() - begin < 2
+        assert time.monotonic() - begin < 5  # not the 30 s they would have waited
     assert {error.details() for error in errors} == {"web: the run was cancelled. Run `pulumi up` again to continue"}
     assert {partial(error).id for error in errors} == {"web"}
 
