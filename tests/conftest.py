@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import pulumi  # noqa: F401 - before flatprov, as in every Pulumi program: its errors are RunErrors only then
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
