@@ -18,6 +18,8 @@ from flatprov.images.formats import check_declared, detect_format, read_header, 
 from flatprov.provider import releases
 from flatprov.provider.program import PluginResource
 
+_IGNITION = re.compile(r"\d+\.\d+(\.\d+)?")
+_VERSION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._+-]*[A-Za-z0-9])?")
 _SHA512 = re.compile(r"[0-9a-fA-F]{128}")
 
 
@@ -124,6 +126,17 @@ class Image(Arguments):
                 "it does not say which Ignition is in it, so no config could be checked against it",
                 'give ignition=, e.g. "2.24.0" (Flatcar\'s release notes name it)',
                 path="ignition",
+            )
+        if not _IGNITION.fullmatch(self.ignition):
+            raise ConfigError(
+                what, f"{self.ignition!r} is no version of Ignition", 'write it like "2.24.0"', path="ignition"
+            )
+        if not _VERSION.fullmatch(self.version):
+            raise ConfigError(
+                what,
+                f"its version {self.version!r} cannot be part of a file's name",
+                "use letters, digits, dots and inner hyphens, like 4593.2.5",
+                path="version",
             )
         if self.path is not None:
             self._look(Path(self.path), what)

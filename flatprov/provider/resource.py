@@ -169,9 +169,16 @@ def _no_such_property(name: str, fields: Mapping[str, Any]) -> Failure:
 def _located(name: str, error: msgspec.ValidationError, kind: Any) -> Failure:
     """Msgspec ends its text with " - at `$.a[0]`": the path below the field. Its text shows types, never values."""
     text, _, where = str(error).partition(" - at `$")
-    choices = sorted(str(choice) for choice in get_args(kind) if get_origin(kind) is Literal)
-    hint = f"; it is one of {', '.join(choices)}" if choices else ""
+    choices = _choices(kind)
+    hint = f"; it is one of {', '.join(choices)}" if choices and "enum" in text else ""
     return Failure(name + where.rstrip("`"), text[:1].lower() + text[1:] + hint)
+
+
+def _choices(kind: Any) -> list[str]:
+    """The values of an enumeration, also below Optional and Annotated."""
+    if get_origin(kind) is Literal:
+        return sorted(map(str, get_args(kind)))
+    return [choice for part in get_args(kind) for choice in _choices(part)]
 
 
 def decode(struct: type[Any], properties: Mapping[str, Any]) -> Any:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from flatprov.errors import ConfigError, DuplicateError
 
 _SLOTS = 16
+_LARGEST_PREFIX = 16
 _SMALLEST_PREFIX = 28  # 16 addresses: one per slot
 
 
@@ -49,6 +50,20 @@ class Plan:
                 f"network range {cidr}",
                 "it has too few addresses",
                 f"take a /{_SMALLEST_PREFIX} or larger",
+                path="cidr",
+            )
+        if network.prefixlen < _LARGEST_PREFIX:
+            raise ConfigError(
+                f"network range {cidr}",
+                "it has more addresses than libvirt's DHCP serves",
+                f"take a /{_LARGEST_PREFIX} or smaller",
+                path="cidr",
+            )
+        if network.is_multicast or network.is_loopback or network.is_reserved or network[0].packed[0] == 0:
+            raise ConfigError(
+                f"network range {cidr}",
+                "no machine can have an address in it",
+                "take a private range, for example 10.17.3.0/24",
                 path="cidr",
             )
         return cls(network)

@@ -36,6 +36,7 @@ _MAC = re.compile(
     r"[0-9a-f][02468ace](:[0-9a-f]{2}){5}", re.IGNORECASE
 )  # the second digit even: not a multicast address
 _QEMU = re.compile(r"qemu(\+[a-z0-9]+)?://|[^:/]+$")  # or an alias of libvirt.conf
+_NETWORK = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _AUTHORITY = re.compile(r"^[a-z0-9+]+://(?:[^@/]*@)?([^:/?]*)")
 
 
@@ -107,6 +108,15 @@ class Platform(Arguments):
                     "write it like qemu:///system or qemu+ssh://root@nas/system",
                     path="hosts",
                 )
+            if not host.pool:
+                raise ConfigError("libvirt platform", f"{host.uri} has no storage pool", "name one", path="hosts")
+        if self.network.name and not _NETWORK.fullmatch(self.network.name):
+            raise ConfigError(
+                "libvirt platform",
+                f"{self.network.name!r} cannot be a network's name",
+                "use letters, digits, dots, hyphens and underscores",
+                path="network.name",
+            )
         labels = [host.label for host in self.hosts]
         twice = {label for label in labels if labels.count(label) > 1}
         if twice:
