@@ -29,35 +29,55 @@ def ignition(config):
     return fp.Ignition(**{name: [kinds[name](**item) for item in items] for name, items in config.items()})
 
 
-platform = fp.libvirt.Platform(
-    hosts=[fp.libvirt.Host(**host) for host in settings["hosts"]],
-    network=fp.libvirt.Network(**settings["network"]),
-    **settings["platform"],
-)
-image = fp.Image("own", **settings["image"])
-for name, pool in settings["pools"].items():
-    made = {
-        "machine": lambda found: fp.Machine(**found),
-        "ignition": ignition,
-        "timeouts": lambda found: fp.Timeouts(**found),
-        "rollout": lambda found: fp.Rollout(**found),
-        "overrides": lambda found: {node: fp.NodeOverride(**own) for node, own in found.items()},
-    }
-    arguments = {key: made[key](value) if key in made else value for key, value in pool.items()}
-    nodes = fp.NodePool(name, platform=platform, image=image, **arguments).nodes
-    for node in nodes:
-        pulumi.export(
-            node.name,
-            {
-                "address": node.address,
-                "host": node.host,
-                "release": node.version,
-                "accelerator": node.accelerator,
-                "bootSeconds": node.boot_seconds,
-                "ready": node.ready,
-            },
-        )
+def build(settings):
+    """The platform, the image and every pool."""
+    platform = fp.libvirt.Platform(
+        hosts=[fp.libvirt.Host(**host) for host in settings["hosts"]],
+        network=fp.libvirt.Network(**settings["network"]),
+        **settings["platform"],
+    )
+    image = fp.Image("own", **settings["image"])
+    for name, pool in settings["pools"].items():
+        made = {
+            "machine": lambda found: fp.Machine(**found),
+            "ignition": ignition,
+            "timeouts": lambda found: fp.Timeouts(**found),
+            "rollout": lambda found: fp.Rollout(**found),
+            "overrides": lambda found: {node: fp.NodeOverride(**own) for node, own in found.items()},
+        }
+        arguments = {key: made[key](value) if key in made else value for key, value in pool.items()}
+        nodes = fp.NodePool(name, platform=platform, image=image, **arguments).nodes
+        for node in nodes:
+            pulumi.export(
+                node.name,
+                {
+                    "address": node.address,
+                    "host": node.host,
+                    "release": node.version,
+                    "accelerator": node.accelerator,
+                    "bootSeconds": node.boot_seconds,
+                    "ready": node.ready,
+                },
+            )
+
+
+build(settings)
 '''
+
+#: The same for many settings, each of which must be refused by flatprov's own error: {name: settings} in settings.json.
+MANY = PROGRAM.replace(
+    "\nbuild(settings)\n",
+    """
+for name, one in settings.items():
+    try:
+        build(one)
+    except fp.errors.FlatprovError as error:
+        pulumi.log.error(f"<{name}> {error}")
+    else:
+        pulumi.log.error(f"<{name}> was accepted")
+raise pulumi.RunError("that was the last one")
+""",
+)
 
 
 @dataclass(frozen=True)

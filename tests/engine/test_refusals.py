@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from engine_host import look, virsh
-from engine_program import PROGRAM, merged, write_settings
+from engine_program import MANY, PROGRAM, merged, write_settings
 from engine_stack import Stack
 
 MAC = "52:54:00:aa:bb:cc"
@@ -40,7 +41,7 @@ def pool(**changes: Any) -> dict[str, Any]:
     return {"pools": {"web": changes}}
 
 
-#: name: (changes of the settings, what the error must say)
+#: name: (changes of the settings, what the error must say); each in a preview of its own
 PLAIN: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "two nodes of a pool with one MAC address": (
         pool(count=2, overrides={"web-0": {"mac": MAC}, "web-1": {"mac": MAC.upper()}}),
@@ -76,6 +77,34 @@ PLAIN: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         pool(overrides={"web-0": {"address": "10.42.0.9"}}),
         ("web-0", "the address 10.42.0.9 is not usable in 10.41.0.0/24", "Take one between 10.41.0.2 and 10.41.0.254"),
     ),
+    "memory below what Flatcar needs": (
+        pool(machine={"memory": "512MiB"}),
+        ("pool web", "memory is 512 MiB and Flatcar needs 1024 MiB", 'Write memory="2GiB" or more'),
+    ),
+    "a disk smaller than the image": (
+        pool(machine={"disk": "512MiB"}),
+        ("pool web", "disk is 0.5 GiB and the image own needs 0.6 GiB", "Make the disk larger"),
+    ),
+    "an image with another digest": (
+        {"image": {"sha512": "0" * 128}},
+        ("image own", "standin.qcow2 has sha512", "was given", "sha512sum"),
+    ),
+    "a qcow2 declared raw": (
+        {"image": {"format": "raw"}},
+        ("standin.qcow2", "qcow2", "raw"),
+    ),
+    "an accelerator that is none": (
+        {"platform": {"accelerator": "hax"}},
+        ("web-0", "accelerator", "'hax'", "it is one of auto, kvm, tcg"),
+    ),
+    "a misspelt setting of the machine": (
+        pool(machine={"memroy": "2GiB"}),
+        ("Machine", "memroy", "Did you mean memory"),
+    ),
+}  # fmt: skip
+
+#: the same, all in one preview: nothing but the program judges them
+ODD: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "a pool's address outside the network": (
         pool(first_address="10.42.0.9"),
         ("pool web", "the address 10.42.0.9 is not usable in 10.41.0.0/24", "Take one between"),
@@ -100,24 +129,12 @@ PLAIN: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         pool(overrides={"web-7": {"mac": MAC}}),
         ("pool web", "overrides names web-7", "Its nodes are web-0"),
     ),
-    "memory below what Flatcar needs": (
-        pool(machine={"memory": "512MiB"}),
-        ("pool web", "memory is 512 MiB and Flatcar needs 1024 MiB", 'Write memory="2GiB" or more'),
-    ),
     "memory in units that are not what they seem": (
         pool(machine={"memory": "2GB"}),
         ("pool web", "machine.memory", "is '2GB', which is not understood", 'Write "4GiB"'),
     ),
     "memory below nothing": (pool(machine={"memory": -1}), ("pool web", "machine.memory is -1", 'Write "4GiB"')),
     "no processor": (pool(machine={"vcpus": 0}), ("pool web", "vcpus is 0", "Give a whole number from 1")),
-    "a disk smaller than the image": (
-        pool(machine={"disk": "512MiB"}),
-        ("pool web", "disk is 0.5 GiB and the image own needs 0.6 GiB", "Make the disk larger"),
-    ),
-    "an image with another digest": (
-        {"image": {"sha512": "0" * 128}},
-        ("image own", "standin.qcow2 has sha512", "was given", "sha512sum"),
-    ),
     "an image with a digest that is none": (
         {"image": {"sha512": "abc"}},
         ("image own", "its sha512 is no digest", "Give the 128 hex digits"),
@@ -129,10 +146,6 @@ PLAIN: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "an image that is no file": (
         {"image": {"path": "/nowhere/flatcar.qcow2"}},
         ("image own", "there is no file /nowhere/flatcar.qcow2", "Check the path"),
-    ),
-    "a qcow2 declared raw": (
-        {"image": {"format": "raw"}},
-        ("standin.qcow2", "qcow2", "raw"),
     ),
     "an image without its version of Ignition": (
         {"image": {"ignition": ""}},
@@ -172,10 +185,6 @@ PLAIN: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         {"network": {"cidr": "10.41.0.0/30"}},
         ("network range 10.41.0.0/30", "it has too few addresses", "Take a /28 or larger"),
     ),
-    "an accelerator that is none": (
-        {"platform": {"accelerator": "hax"}},
-        ("web-0", "accelerator", "'hax'", "it is one of auto, kvm, tcg"),
-    ),
     "an ssh key that is none": (
         pool(ignition={"users": [{"name": "core", "ssh_keys": ["ssh-rsa garbage"]}]}),
         ("users[core].ssh_keys[0]", "Give the text of the .pub file"),
@@ -196,10 +205,6 @@ PLAIN: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         pool(timeouts={"boot": "soon"}),
         ("pool web", "timeouts.boot", "is 'soon', which is not understood", 'Write "20m"'),
     ),
-    "a misspelt setting of the machine": (
-        pool(machine={"memroy": "2GiB"}),
-        ("Machine", "memroy", "Did you mean memory"),
-    ),
     "a misspelt setting of the pool": (pool(cuont=2), ("NodePool", "cuont", "Did you mean count")),
     "a misspelt setting of a file": (
         pool(ignition={"files": [{"path": "/etc/motd", "contens": "hello"}]}),
@@ -214,6 +219,55 @@ PLAIN: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         ("libvirt platform", "'' is no address of QEMU", "Write it like qemu:///system"),
     ),
     "no host": ({"hosts": []}, ("libvirt platform", "it has no host", "Give hosts=")),
+    "an image whose version leaves the folder": (
+        {"image": {"version": "../../etc"}},
+        ("image own", "its version '../../etc' cannot be part of a file's name", "Use letters, digits"),
+    ),
+    "a version of Ignition that is none": (
+        {"image": {"ignition": "new"}},
+        ("image own", "'new' is no version of Ignition", 'Write it like "2.24.0"'),
+    ),
+    "a digest that is a number": ({"image": {"sha512": 5}}, ("Image", "sha512 is of type int", "Give text")),
+    "a network name with a slash": (
+        {"network": {"name": "x/y"}},
+        ("libvirt platform", "'x/y' cannot be a network's name", "Use letters"),
+    ),
+    "a range of all addresses": (
+        {"network": {"cidr": "0.0.0.0/0"}},
+        ("network range 0.0.0.0/0", "more addresses than libvirt's DHCP serves", "Take a /16 or smaller"),
+    ),
+    "a range of multicast addresses": (
+        {"network": {"cidr": "224.0.0.0/24"}},
+        ("network range 224.0.0.0/24", "no machine can have an address in it", "Take a private range"),
+    ),
+    "a range of IPv6": (
+        {"network": {"cidr": "fd00::/64"}},
+        ("network range fd00::/64", "it is IPv6", "Give an IPv4 range"),
+    ),
+    "a range that is a number": ({"network": {"cidr": 10}}, ("Network", "cidr is of type int", "Give text")),
+    "a storage pool without a name": (
+        {"hosts": [{"uri": "qemu:///system", "pool": ""}]},
+        ("libvirt platform", "qemu:///system has no storage pool", "Name one"),
+    ),
+    "a prefix that no host name can have": (
+        {"platform": {"prefix": "B_"}},
+        ("'B_web-0' cannot be a host name", "Use lower-case letters, digits and inner hyphens"),
+    ),
+    "a prefix that is a number": ({"platform": {"prefix": 5}}, ("Platform", "prefix is of type int", "Give text")),
+    "a MAC address that is a number": (
+        pool(overrides={"web-0": {"mac": 5}}),
+        ("NodeOverride", "mac is of type int", "Give text"),
+    ),
+    "a rollout in words": (
+        pool(rollout={"max_unavailable": "all"}),
+        ("Rollout", "max_unavailable is of type str", "Give a whole number"),
+    ),
+    "a rollout of nothing": (
+        pool(rollout={"max_unavailable": 0}),
+        ("pool web", "max_unavailable is less than 1", "Give 1 or more"),
+    ),
+    "memory in pieces": (pool(machine={"memory": 1500.5}), ("pool web", "machine.memory is 1500.5", 'Write "4GiB"')),
+    "no time at all": (pool(timeouts={"boot": "0m"}), ("pool web", "timeouts.boot is '0m'", 'Write "20m"')),
 }  # fmt: skip
 
 
@@ -222,6 +276,25 @@ def test_preview_refuses(case: str, stack: Stack, lab: Any, settings: Settings) 
     changes, words = PLAIN[case]
     found = merged(settings(lab.uri), changes)
     refuse(stack, lab, found, *words)
+
+
+def test_preview_refuses_odd_input_with_an_error_of_ours(stack: Stack, lab: Any, settings: Settings) -> None:
+    before = look(lab)
+    stack.program(MANY)
+    try:
+        write_settings(stack, {name: merged(settings(lab.uri), changes) for name, (changes, _) in ODD.items()})
+        output = stack.preview().failed().output
+    finally:
+        stack.program(PROGRAM)
+    answers = dict(re.findall(r"<([^<>]+)> (.*)", output))
+    wrong = {name: answers.get(name) for name, (_, words) in ODD.items() if not said(answers.get(name, ""), words)}
+    assert not wrong
+    assert look(lab) == before
+
+
+def said(answer: str, words: Iterable[str]) -> bool:
+    """Whether an error says all of this."""
+    return all(word in answer for word in words)
 
 
 @contextmanager
