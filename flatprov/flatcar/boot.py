@@ -140,7 +140,7 @@ class BootMonitor:
             return
         if self._progress.dumped(line):  # secrets included, so none of it is kept
             if "Full config:" in line:
-                self._history.add("ignition: Full config: (left out)")
+                self._history.add("ignition: the whole config (left out)")
             return
         self._history.add(line)
         self._note(self._progress.line(line))

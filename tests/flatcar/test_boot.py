@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flatprov.flatcar.boot import Booting, BootMonitor, Failed, Ready, State
+from flatprov.ignition import Redactor
 
 CASES = Path(__file__).resolve().parents[1] / "cases" / "flatcar" / "boot"
 RECORDINGS: list[dict[str, Any]] = json.loads((CASES / "recordings.json").read_text())
@@ -219,3 +220,10 @@ def test_memory_is_bounded() -> None:
     state = monitor.feed(b"\nKernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)\n")
     assert isinstance(state, Failed)
     assert all(len(line) <= 501 for line in state.tail)
+
+
+def test_what_follows_a_dumped_config_stays() -> None:
+    monitor = BootMonitor(redact=Redactor([b"a secret of twelve letters and more"]).redact)
+    monitor.feed(recorded("badhash"))
+    assert "ignition: the whole config (left out)" in monitor.tail(200)
+    assert not [line for line in monitor.tail(200) if "redacted" in line]
