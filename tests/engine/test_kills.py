@@ -69,7 +69,7 @@ for name, pool in settings["pools"].items():
         image=image,
         count=pool.get("count", 1),
         machine=fp.Machine(1, "1GiB", "4GiB"),
-        ignition=fp.Ignition(files=[fp.File("/etc/motd", pool.get("motd", "hello"))]),
+        ignition=fp.Ignition(files=[fp.File("/etc/greeting", "hello\\n")]),
         timeouts=fp.Timeouts(boot=pool.get("boot", "5m")),
         wait=pool.get("wait", "boot"),
         running=pool.get("running", True),
@@ -133,6 +133,14 @@ class Rig:
             name: (virsh(self.lab.uri, "domuuid", name).strip(), virsh(self.lab.uri, "domid", name).strip())
             for name in names
         }
+
+    def disks(self) -> dict[str, int]:
+        """The inode of each domain's disk, which changes when it is made anew."""
+        found = {}
+        for name in virsh(self.lab.uri, "list", "--all", "--name").split():
+            path = re.findall(r"<source file='([^']+root.qcow2)'", virsh(self.lab.uri, "dumpxml", "--inactive", name))
+            found[name] = Path(path[0]).stat().st_ino
+        return found
 
     def running(self) -> int:
         """How many machines run."""
@@ -407,3 +415,51 @@ def test_a_plain_rerun_needs_no_edited_state(rig: Rig, idle: Snapshot) -> None:
     rig.stack.refresh("--clear-pending-creates").ok()
     assert not rig.pending()
     rig.stack.up("--expect-no-changes").ok()
+
+
+# --- real first boots ------------------------------------------------------------------------------------------------
+def test_a_boot_that_nobody_waited_for_is_found_again(
+    lab: Any, pulumi_cli: Path, tmp_path: Path, standin_image: Path, accelerator: str
+) -> None:
+    """One create timed out, one was interrupted; both machines boot on alone, and the next run comes too late."""
+    before = look(lab)
+    digest = standin_image.with_name(f"{standin_image.name}.sha512").read_text().strip()
+    images = {"standin": {"path": str(standin_image.resolve()), "sha512": digest}}
+    rig = make_rig("late", lab, pulumi_cli, tmp_path, images, accelerator, "10.76.0.0/24")
+    rig.want(impatient={"image": "standin", "boot": "4s"}, stopped={"image": "standin"})
+    try:
+        process = rig.stack.start("up", "--yes", "--skip-preview")
+        wait_until("both machines run", lambda: rig.running() == 2, 60)
+        time.sleep(8)  # the first has timed out by now
+        done = interrupt(process)
+        assert done.seconds < CANCEL_SECONDS, done
+        said = " ".join(done.output.split())
+        assert "impatient-0: first boot did not finish in 4 s" in said, said
+        assert "stopped-0: cancelled during its first boot" in said, said
+        phases = {name: entry["outputs"]["phase"] for name, entry in rig.stack.nodes().items()}
+        assert phases == {"impatient-0": "booting", "stopped-0": "booting"}
+        left, disks = rig.runs(), rig.disks()
+        end = time.monotonic() + 400
+        while not all(has_reported(lab, name) for name in phases):
+            if time.monotonic() > end:
+                pytest.fail(f"a machine did not come up by itself; a run that waits says: {rig.up().output}")
+            time.sleep(2)
+
+        rig.want(impatient={"image": "standin"}, stopped={"image": "standin"})
+        late = rig.up().ok()
+        assert late.seconds < 60, late
+        assert {name: node(rig, name)["outputs"]["phase"] for name in phases} == dict.fromkeys(phases, "ready")
+        assert (rig.runs(), rig.disks()) == (left, disks)  # never made twice: the same boots, the same disks
+        assert not [volume for volume in look(lab).volumes if volume.endswith(".ign")]
+        rig.stack.up("--skip-preview", "--expect-no-changes").ok()
+    finally:
+        gone = rig.stack.destroy()
+    gone.ok()
+    assert look(lab) == before
+
+
+def has_reported(lab: Any, name: str) -> bool:
+    """The guest has the file in which its report stays; asked by the guest agent, as flatprov does."""
+    question = {"execute": "guest-file-open", "arguments": {"path": "/run/flatprov/report", "mode": "r"}}
+    command = ["virsh", "-q", "qemu-agent-command", name, json.dumps(question)]
+    return '"return"' in lab.enter(command, check=False).stdout
