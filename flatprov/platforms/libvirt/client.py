@@ -7,17 +7,20 @@ Blocking; libvirt releases the interpreter while it waits. One connection per UR
 from __future__ import annotations
 
 import contextlib
+import functools
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from xml.etree import ElementTree
 
 from flatprov.errors import MissingDependencyError, PlatformError
 from flatprov.platforms.libvirt import console, faults, transfer
+
+T = TypeVar("T")
 
 CALLS_AT_ONCE = 4
 _POOL_BUSY_SECONDS = 60.0
@@ -78,6 +81,29 @@ def _reservations(xml: str) -> list[Reservation]:
         Reservation(str(host.get("mac")), str(host.get("name")), str(host.get("ip")))
         for host in root.iterfind("ip/dhcp/host")
     ]
+
+
+def _volume(volume: Any) -> Volume:
+    root = ElementTree.fromstring(volume.XMLDesc(0))  # noqa: S314 - the daemon's own XML
+    return Volume(
+        name=root.findtext("name", ""),
+        path=root.findtext("target/path", ""),
+        size_bytes=int(root.findtext("capacity", "0")),
+        file_bytes=int(root.findtext("physical", "0")),
+        backing_path=root.findtext("backingStore/path", ""),
+    )
+
+
+def _network(network: Any) -> Network:
+    return Network(network.name(), network.UUIDString(), bool(network.isActive()), network.XMLDesc(0))
+
+
+def _domain(domain: Any) -> Domain:
+    inactive_xml = 2
+    flags = inactive_xml if domain.isPersistent() else 0
+    return Domain(
+        domain.name(), domain.UUIDString(), bool(domain.isActive()), bool(domain.autostart()), domain.XMLDesc(flags)
+    )
 
 
 _lock = threading.Lock()
@@ -149,6 +175,11 @@ class Client:
             if error.get_error_code() in faults.GONE:
                 return None
             raise faults.translate(error.get_error_code(), str(error), subject, self.uri) from error
+
+    def _each(self, found: Iterable[Any], read: Callable[[Any], T], subject: str) -> list[T]:
+        """The listed objects in plain data; one that went between listing and reading is left out."""
+        read_all = (self._found(functools.partial(read, one), subject) for one in found)
+        return [one for one in read_all if one is not None]
 
     # --- the host ----------------------------------------------------------------------------------------------------
 
@@ -222,40 +253,31 @@ class Client:
     def find_volume(self, pool: str, name: str) -> Volume | None:
         """A volume by name."""
         where = self._pool(pool)
-        volume = self._found(lambda: where.storageVolLookupByName(name), f"volume {name}")
-        return None if volume is None else self._volume(volume)
+        found: Volume | None = self._found(lambda: _volume(where.storageVolLookupByName(name)), f"volume {name}")
+        return found
 
     def find_volume_path(self, path: str) -> tuple[str, Volume] | None:
         """A volume by its path, with the name of its pool."""
-        volume = self._found(lambda: self._connection.storageVolLookupByPath(path), f"volume {path}")
-        if volume is None:
-            return None
-        with self._calls(f"volume {path}"):
-            return volume.storagePoolLookupByVolume().name(), self._volume(volume)
+
+        def look() -> tuple[str, Volume]:
+            volume = self._connection.storageVolLookupByPath(path)
+            return volume.storagePoolLookupByVolume().name(), _volume(volume)
+
+        found: tuple[str, Volume] | None = self._found(look, f"volume {path}")
+        return found
 
     def volumes(self, pool: str) -> list[Volume]:
         """Every volume of a pool."""
         where = self._pool(pool)
         with self._calls(f"storage pool {pool}"):
             found = where.listAllVolumes(0)
-        return [self._volume(volume) for volume in found]
-
-    def _volume(self, volume: Any) -> Volume:
-        with self._calls(f"volume {volume.name()}"):
-            root = ElementTree.fromstring(volume.XMLDesc(0))  # noqa: S314 - the daemon's own XML
-        return Volume(
-            name=root.findtext("name", ""),
-            path=root.findtext("target/path", ""),
-            size_bytes=int(root.findtext("capacity", "0")),
-            file_bytes=int(root.findtext("physical", "0")),
-            backing_path=root.findtext("backingStore/path", ""),
-        )
+        return self._each(found, _volume, f"storage pool {pool}")
 
     def create_volume(self, pool: str, name: str, xml: str) -> Volume:
         """Make a volume."""
         where = self._pool(pool)
         with self._calls(f"volume {name}"):
-            return self._volume(where.createXML(xml, 0))
+            return _volume(where.createXML(xml, 0))
 
     def upload(self, pool: str, name: str, source: transfer.Source, ctx: transfer.Progress) -> None:
         """Fill a volume; it may be half full when this raises."""
@@ -276,20 +298,22 @@ class Client:
     def networks(self) -> list[Network]:
         """Every network of the host."""
         with self._calls("networks"):
-            return [self._network(found) for found in self._connection.listAllNetworks(0)]
+            found = self._connection.listAllNetworks(0)
+        return self._each(found, _network, "networks")
 
     def find_network(self, name: str) -> Network | None:
         """A network by name."""
-        found = self._found(lambda: self._connection.networkLookupByName(name), f"network {name}")
-        return None if found is None else self._network(found)
+        found: Network | None = self._found(
+            lambda: _network(self._connection.networkLookupByName(name)), f"network {name}"
+        )
+        return found
 
     def find_network_uuid(self, uuid: str) -> Network | None:
         """A network by UUID."""
-        found = self._found(lambda: self._connection.networkLookupByUUIDString(uuid), f"network {uuid}")
-        return None if found is None else self._network(found)
-
-    def _network(self, network: Any) -> Network:
-        return Network(network.name(), network.UUIDString(), bool(network.isActive()), network.XMLDesc(0))
+        found: Network | None = self._found(
+            lambda: _network(self._connection.networkLookupByUUIDString(uuid)), f"network {uuid}"
+        )
+        return found
 
     def define_network(self, name: str, xml: str) -> None:
         """Define a network, or redefine the one of the same UUID."""
@@ -363,7 +387,8 @@ class Client:
     def domains(self) -> list[Domain]:
         """Every domain of the host."""
         with self._calls("domains"):
-            return [self._domain(found) for found in self._connection.listAllDomains(0)]
+            found = self._connection.listAllDomains(0)
+        return self._each(found, _domain, "domains")
 
     def mac_owners(self) -> dict[str, tuple[str, str]]:
         """Every MAC address on the host, with the UUID and name of its domain; read once in a while, not per node."""
@@ -378,20 +403,13 @@ class Client:
 
     def find_domain(self, uuid: str) -> Domain | None:
         """A domain by UUID."""
-        found = self._found(lambda: self._connection.lookupByUUIDString(uuid), f"domain {uuid}")
-        return None if found is None else self._domain(found)
+        found: Domain | None = self._found(lambda: _domain(self._connection.lookupByUUIDString(uuid)), f"domain {uuid}")
+        return found
 
     def find_domain_name(self, name: str) -> Domain | None:
         """A domain by name."""
-        found = self._found(lambda: self._connection.lookupByName(name), f"domain {name}")
-        return None if found is None else self._domain(found)
-
-    def _domain(self, domain: Any) -> Domain:
-        inactive_xml = 2
-        flags = inactive_xml if domain.isPersistent() else 0
-        return Domain(
-            domain.name(), domain.UUIDString(), bool(domain.isActive()), bool(domain.autostart()), domain.XMLDesc(flags)
-        )
+        found: Domain | None = self._found(lambda: _domain(self._connection.lookupByName(name)), f"domain {name}")
+        return found
 
     def define_domain(self, name: str, xml: str) -> None:
         """Define a domain, or redefine the one of the same UUID; a running one keeps running."""

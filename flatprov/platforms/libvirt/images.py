@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -155,9 +156,24 @@ def _obtain(ctx: Context, inputs: ImageInputs) -> Obtained:
 def _place(ctx: Context, client: Client, pool: str, name: str, image: Obtained) -> Volume:
     """The volume with exactly the image's bytes: found, waited for, or uploaded."""
     size = image.path.stat().st_size
-    there = _settled(ctx, client, pool, name, size)
-    if there is not None:
-        return there
+    end = time.monotonic() + _STALLED_SECONDS
+    while (there := _settled(ctx, client, pool, name, size)) is None:
+        _require_room(ctx, client, pool, image)
+        # An empty file that grows as bytes arrive: its length tells a whole upload from one that was cut
+        capacity = image.virtual_size_bytes if image.format == "qcow2" else 0
+        try:
+            client.create_volume(pool, name, domain.volume_xml(name, image.format, capacity, mode="0644"))
+        except ForeignObjectError:  # another stack began at the same moment; its file may not be there to see yet
+            if time.monotonic() > end:
+                raise
+            ctx.wait(_POLL_SECONDS)
+        else:
+            return _filled(ctx, client, pool, name, image)
+    return there
+
+
+def _require_room(ctx: Context, client: Client, pool: str, image: Obtained) -> None:
+    size = image.path.stat().st_size
     free = client.pool_free_bytes(pool)
     if free < image.path.stat().st_blocks * 512:
         raise OutOfSpaceError(
@@ -167,22 +183,18 @@ def _place(ctx: Context, client: Client, pool: str, name: str, image: Obtained) 
             host=client.uri,
             path="storagePool",
         )
-    # An empty file that grows as bytes arrive: its length tells a whole upload from one that was cut
-    capacity = image.virtual_size_bytes if image.format == "qcow2" else 0
+
+
+def _filled(ctx: Context, client: Client, pool: str, name: str, image: Obtained) -> Volume:
+    """Fill the volume that this run made. Only such a one is deleted when that fails."""
     try:
-        client.create_volume(pool, name, domain.volume_xml(name, image.format, capacity, mode="0644"))
         client.upload(pool, name, image.path, upload_progress(ctx, "upload"))
-    except ForeignObjectError:
-        there = _settled(ctx, client, pool, name, size)  # another stack began at the same moment
-        if there is None:
-            raise
-        return there
     except BaseException:
         with contextlib.suppress(FlatprovError):  # the first error is the one to tell
             client.delete_volume(pool, name)
         raise
     volume = client.find_volume(pool, name)
-    if volume is None or volume.file_bytes != size:
+    if volume is None or volume.file_bytes != image.path.stat().st_size:
         client.delete_volume(pool, name)
         raise PlatformError(
             ctx.name, f"the upload to {client.uri} is not whole", "run `pulumi up` again", host=client.uri
