@@ -81,6 +81,9 @@ def run(folder: str) -> None:
     from flatprov.provider import main, protocol
 
     protocol.prepare()
+    from flatprov.platforms.libvirt import images
+
+    images._STALLED_SECONDS = 2.0  # how long a half uploaded image has to rest before it counts as left over
     _note_failures(Path(folder))
     with contextlib.suppress(FileNotFoundError):
         armed = json.loads((Path(folder) / "armed").read_text())
@@ -89,9 +92,8 @@ def run(folder: str) -> None:
 
 
 def _wrap(folder: Path, step: str, victim: Victim) -> None:
-    from flatprov.platforms.libvirt import client, images, machine
+    from flatprov.platforms.libvirt import client, machine
 
-    images._STALLED_SECONDS = 2.0  # how long a half uploaded image has to rest before it counts as left over
     module, owner, name = STEPS[step]
     place: Any = {"client": client, "machine": machine}[module]
     place = getattr(place, owner) if owner else place
@@ -120,6 +122,9 @@ def _fire(folder: Path, victim: Victim) -> None:
     except FileNotFoundError:
         return
     engine = os.getppid()
+    program = os.path.basename(os.readlink(f"/proc/{engine}/exe"))
+    if victim != "none" and program != "pulumi":  # killed from elsewhere: whoever adopted this process lives on
+        raise RuntimeError(f"the plugin's parent is {program}")
     if victim == "all":
         for pid in [engine, *_descendants(engine)]:
             if pid != os.getpid():

@@ -267,8 +267,13 @@ def undisturbed(rig: Rig, pool: dict[str, Any], idle: Snapshot) -> tuple[dict[st
     return _undisturbed[key]
 
 
-@pytest.mark.parametrize("victim", ["plugin", "all", "cli"])
-@pytest.mark.parametrize("step", CASES)
+@pytest.mark.parametrize(
+    ("step", "victim"),
+    [
+        *((step, victim) for step in CASES for victim in ("plugin", "all")),
+        *((step, "cli") for step in ("root volume", "defined", "started", "config gone from the definition")),
+    ],
+)
 def test_killed_while_a_node_is_made(rig: Rig, idle: Snapshot, step: str, victim: Victim) -> None:
     expected = undisturbed(rig, CASES[step], idle)
     name = f"n{list(CASES).index(step)}{victim[0]}"
