@@ -20,9 +20,9 @@ from flatprov.errors import FlatprovError
 _PROGRAM = "pulumi-resource-flatprov"
 
 
-def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add this command to the parser."""
-    plugin = commands.add_parser("plugin", help="the Pulumi plugin", description=__doc__)
+def add_to(plugin: argparse.ArgumentParser) -> None:
+    """Fill in this command's parser."""
+    plugin.description = __doc__
     actions = plugin.add_subparsers(required=True, metavar="ACTION")
     install = actions.add_parser("install", help="put it where the Pulumi CLI finds it")
     install.add_argument("--home", type=Path, help="PULUMI_HOME; the variable's value, else ~/.pulumi")
