@@ -51,12 +51,14 @@ class Failed:
         unit: the systemd unit that failed, or empty.
         tail: the last lines before it, and those of the unit's journal.
         report: what the machine said, if it came so far.
+        again: the cause lies with a busy host and nothing has run in the machine: start it once more.
     """
 
     reason: str
     unit: str = ""
     tail: tuple[str, ...] = ()
     report: Report | None = None
+    again: bool = False
 
 
 State = Booting | Ready | Failed
@@ -178,4 +180,4 @@ class BootMonitor:
             return
         self._rank = failure.rank
         tail = (*self.tail(), *journal)
-        self._end = Failed(self._redact(failure.reason), self._redact(failure.unit), tail, report)
+        self._end = Failed(self._redact(failure.reason), self._redact(failure.unit), tail, report, failure.again)

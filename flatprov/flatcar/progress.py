@@ -9,6 +9,7 @@ from typing import NamedTuple
 from flatprov.flatcar.reasons import (
     DEVICE,
     FATAL,
+    HOST_TOO_SLOW,
     PROMPTS,
     Clues,
     Table,
@@ -59,11 +60,16 @@ class Rank(IntEnum):
 
 
 class Failure(NamedTuple):
-    """A line that ends the boot, in words."""
+    """A line that ends the boot, in words.
+
+    Attributes:
+        again: the same machine may well boot when it is started once more, and nothing has run in it that forbids it.
+    """
 
     rank: Rank
     reason: str
     unit: str = ""
+    again: bool = False
 
 
 class Progress:
@@ -181,13 +187,13 @@ class Progress:
                 clues.results.clear()
         if "Reached target emergency.target" in line or "You are in emergency mode" in line:
             return Failure(Rank.UNIT if clues.unit else Rank.GENERAL, emergency_reason(clues), clues.unit)
-        return _fatal(line, FATAL)
+        return _fatal(line, HOST_TOO_SLOW, again=True) or _fatal(line, FATAL)
 
 
-def _fatal(line: str, table: Table) -> Failure | None:
+def _fatal(line: str, table: Table, *, again: bool = False) -> Failure | None:
     for words, sentence in table:
         if found := words.search(line):
-            return Failure(Rank.UNIT, sentence.format(*map(shorten, found.groups())))
+            return Failure(Rank.UNIT, sentence.format(*map(shorten, found.groups())), again=again)
     return None
 
 

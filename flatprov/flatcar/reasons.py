@@ -173,6 +173,15 @@ PROMPTS: Table = (
     (re.compile(r"^Shell>"), _NOTHING_TO_BOOT),
 )
 
+#: What the kernel says when its clock did not tick while it looked: the hypervisor did not get to run in time. Emulation
+#: on a busy host does that now and then; nothing of the system has run, so another start is safe and mostly helps.
+HOST_TOO_SLOW: Table = (
+    (
+        re.compile(r"Kernel panic - not syncing: (IO-APIC \+ timer doesn't work)"),
+        "the kernel saw no timer tick and panicked ({}); the host is too busy to emulate a machine's clock",
+    ),
+)
+
 #: What ends a boot outside of Ignition.
 FATAL: Table = (
     *PROMPTS,

@@ -70,6 +70,8 @@ def test_recording(case: dict[str, Any]) -> None:
 def test_text(case: dict[str, Any]) -> None:
     monitor = BootMonitor(case.get("units", ()))
     state = monitor.feed("\n".join(case["console"]).encode() + case.get("last", "\n").encode())
+    if isinstance(state, Failed):
+        assert state.again == case.get("again", False)
     if "stage" in case:
         assert state == Booting(case["stage"])
     elif "ready" in case:

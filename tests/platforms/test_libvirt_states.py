@@ -473,6 +473,24 @@ def test_a_machine_that_stops_during_its_first_boot_is_told(host: FakeLibvirt, m
     assert ctx.partial[1].phase == "failed"
 
 
+_NO_TICK = b"[    0.028000] Kernel panic - not syncing: IO-APIC + timer doesn't work!  Boot with apic=debug.\n"
+
+
+@pytest.mark.parametrize(("panics", "starts"), [(1, 2), (2, 3), (3, 3)])
+def test_a_kernel_that_the_host_was_too_busy_for_is_started_again(host: FakeLibvirt, panics: int, starts: int) -> None:
+    consoles = iter([_NO_TICK] * panics)
+    host.boot = lambda name: next(consoles, boot_report(name))
+    ctx = operation()
+    if panics < 3:
+        assert NODES().create(ctx, node()).state.ready
+    else:
+        with pytest.raises(BootError, match="no timer tick.*Run `pulumi up` again when the host has less to do"):
+            NODES().create(ctx, node())
+        assert ctx.partial[1].phase == "failed"
+    assert host.calls.count("start_domain") == starts
+    assert host.calls.count("create_volume") == 2  # the machine itself is kept: nothing has run in it
+
+
 def test_a_boot_that_never_reports_ends_in_time_and_the_next_run_waits_on(host: FakeLibvirt) -> None:
     host.boot = lambda name: b"nothing to say\n"
     silent = node(boot_timeout_seconds=1)

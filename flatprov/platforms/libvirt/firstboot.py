@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from flatprov.errors import BootError, CancelledError, ConfigError, DeadlineError
@@ -19,6 +20,7 @@ _POLL_SECONDS = 0.2
 _AGENT_EVERY_SECONDS = 3.0
 _ALIVE_EVERY_SECONDS = 2.0
 _TAIL_LINES = 20
+_STARTS = 3  # of a machine whose kernel gives up because the host was too busy
 
 
 @dataclass(frozen=True)
@@ -43,13 +45,14 @@ def monitor(ctx: Context, build: Build) -> BootMonitor:
     return BootMonitor(units=config.units(build.inputs.ignition), redact=Redactor(leaves).redact)
 
 
-def wait(ctx: Context, build: Build, console: Console, *, resumed: bool) -> Outcome:
-    """Wait until the node reports.
+def wait(ctx: Context, build: Build, console: Console, restart: Callable[[], Console], *, resumed: bool) -> Outcome:
+    """Wait until the node reports. A start that the host was too busy for is made again, three in all.
 
     Args:
         ctx: the operation.
         build: the node.
         console: its console, attached.
+        restart: powers it off and on again, and gives the new console.
         resumed: the machine was started by an earlier run, so its report may have passed already.
 
     Raises:
@@ -61,7 +64,7 @@ def wait(ctx: Context, build: Build, console: Console, *, resumed: bool) -> Outc
     limit = ctx.remaining_seconds(build.inputs.boot_timeout_seconds)
     boot = monitor(ctx, build)
     watch = _Watch(build.client, build.uuid, build.inputs.name, resumed)
-    shown = ""
+    shown, starts = "", 1
     try:
         while True:
             state = boot.feed(console.read(_POLL_SECONDS) + watch.late_report())
@@ -70,7 +73,14 @@ def wait(ctx: Context, build: Build, console: Console, *, resumed: bool) -> Outc
                 return Outcome(state, waited)
             if isinstance(state, Failed):
                 boot.feed(console.read(_POLL_SECONDS))  # the lines that belong to it arrive together
-                raise _failed(build, boot.state if isinstance(boot.state, Failed) else state)
+                if not state.again or starts == _STARTS:
+                    raise _failed(build, boot.state if isinstance(boot.state, Failed) else state)
+                starts += 1
+                ctx.status(f"{state.reason}; starting it again")
+                console.close()
+                console, boot = restart(), monitor(ctx, build)
+                watch = _Watch(build.client, build.uuid, build.inputs.name, False)
+                continue
             if waited > limit:
                 raise _late(build, boot, waited)
             if state.stage != shown:
@@ -117,7 +127,11 @@ class _Watch:
 
 
 def _failed(build: Build, state: Failed) -> BootFailedError:
-    fix = "Mend the config and run `pulumi up` again: the node is in the state and will be made anew"
+    fix = (
+        "Run `pulumi up` again when the host has less to do, or let fewer machines start at once (`pulumi up --parallel`)"
+        if state.again
+        else "Mend the config and run `pulumi up` again: the node is in the state and will be made anew"
+    )
     return BootFailedError(
         build.inputs.name, f"first boot failed: {state.reason}", fix, unit=state.unit, tail=state.tail
     )

@@ -216,8 +216,13 @@ def settle(ctx: Context, build: Build, id_: str, there: Machine, release: str = 
 def _await(ctx: Context, build: Build, id_: str, console: Any, *, resumed: bool) -> NodeState:
     from flatprov.platforms.libvirt import firstboot  # late: most operations wait for no boot
 
+    def restart() -> Any:
+        with ctx.slot(build.client.slots):
+            build.client.stop_domain(build.uuid, build.inputs.name)
+            return machine.start(build)
+
     try:
-        outcome = firstboot.wait(ctx, build, console, resumed=resumed)
+        outcome = firstboot.wait(ctx, build, console, restart, resumed=resumed)
     except firstboot.BootFailedError:
         ctx.created(id_, change.state_of(build, phase="failed"))
         raise
