@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import signal
+import socket
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -47,9 +48,21 @@ def run(*arguments: str) -> str:
     return done.stdout
 
 
+def release_dead_locks(state: Path) -> list[Path]:
+    """Take away the locks of runs on this machine that died without doing so, and no other; gives what was taken."""
+    dead = []
+    for lock in sorted((state / ".pulumi" / "locks").rglob("*.json")):
+        holder = json.loads(lock.read_text())
+        if holder["hostname"] == socket.gethostname() and not Path(f"/proc/{int(holder['pid'])}").exists():
+            lock.unlink(missing_ok=True)
+            dead.append(lock)
+    return dead
+
+
 def run_shown(verb: str, *options: str) -> int:
     """Run ``up`` or ``destroy`` with its progress shown. Ctrl-C reaches Pulumi too, which ends in order."""
     quiet = ("--yes", "--skip-preview", "--suppress-outputs", "--suppress-permalink=true")
+    release_dead_locks(HOME / "state")
     before = signal.signal(signal.SIGINT, lambda *_: None)  # a handler, unlike SIG_IGN, is not inherited by the child
     try:
         command = ["pulumi", "-C", str(PROJECT), verb, "--stack", NAME, *quiet, *options]
