@@ -205,7 +205,7 @@ def node(rig: Rig, name: str) -> dict[str, Any]:
 
 
 def forget_lock(rig: Rig) -> None:
-    """A CLI that was killed leaves the file backend's lock; Pulumi names the command that takes it away, `make up` does it."""
+    """A CLI that was killed leaves the file backend's lock. Pulumi names a command; `make up` takes it away itself."""
     said = rig.up().failed().output
     assert "pulumi cancel" in said, said
     assert len(release_dead_locks(rig.stack.state)) == 1
