@@ -173,12 +173,12 @@ PROMPTS: Table = (
     (re.compile(r"^Shell>"), _NOTHING_TO_BOOT),
 )
 
-#: What the kernel says when its clock did not tick while it looked: the hypervisor did not get to run in time. Emulation
-#: on a busy host does that now and then; nothing of the system has run, so another start is safe and mostly helps.
+#: What the kernel says when its clock did not tick while it looked: the hypervisor did not get to run in time, as
+#: emulation on a busy host now and then. Nothing of the system has run, so another start is safe and mostly helps.
 HOST_TOO_SLOW: Table = (
     (
         re.compile(r"Kernel panic - not syncing: (IO-APIC \+ timer doesn't work)"),
-        "the kernel saw no timer tick and panicked ({}); the host is too busy to emulate a machine's clock",
+        "the kernel saw no timer tick and panicked ({}); the host is too busy to emulate a machine",
     ),
 )
 

@@ -484,7 +484,7 @@ def test_a_kernel_that_the_host_was_too_busy_for_is_started_again(host: FakeLibv
     if panics < 3:
         assert NODES().create(ctx, node()).state.ready
     else:
-        with pytest.raises(BootError, match="no timer tick.*Run `pulumi up` again when the host has less to do"):
+        with pytest.raises(BootError, match=r"no timer tick.*Run `pulumi up` again when the host has less to do"):
             NODES().create(ctx, node())
         assert ctx.partial[1].phase == "failed"
     assert host.calls.count("start_domain") == starts

@@ -128,7 +128,7 @@ class _Watch:
 
 def _failed(build: Build, state: Failed) -> BootFailedError:
     fix = (
-        "Run `pulumi up` again when the host has less to do, or let fewer machines start at once (`pulumi up --parallel`)"
+        "Run `pulumi up` again when the host has less to do, or start fewer machines at once (`pulumi up --parallel`)"
         if state.again
         else "Mend the config and run `pulumi up` again: the node is in the state and will be made anew"
     )
