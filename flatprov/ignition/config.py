@@ -62,6 +62,7 @@ class Ignition(Part, shape=IGNITION, place="ignition"):
         timeouts: limits for fetching.
         version: the lowest spec version to render; a higher one is taken where a property needs it.
         layers: configs that this one is merged onto, lowest first.
+        silence: codes of findings that are meant to be so, such as ``"remote-without-hash"``.
 
     Raises:
         ConfigError: a plain value is of a wrong type or an obvious mistake; ``path`` names it.
@@ -85,6 +86,7 @@ class Ignition(Part, shape=IGNITION, place="ignition"):
     timeouts: Timeouts | None = None
     version: str | None = None
     layers: Sequence[Ignition] = ()
+    silence: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         if self.version is not None and self.version not in VERSIONS:
@@ -126,6 +128,10 @@ class Ignition(Part, shape=IGNITION, place="ignition"):
         # Only a sum that is nothing but layers can take one more: merging is not associative.
         below = self.layers if self == Ignition(layers=self.layers) and isinstance(self.layers, tuple) else (self,)
         return Ignition(layers=(*below, other))
+
+    def silenced(self) -> frozenset[str]:
+        """Give the codes that this config and its layers silence."""
+        return frozenset(self.silence).union(*(layer.silenced() for layer in self.layers))
 
     def to_json(self) -> str:
         """Render to compact JSON.
