@@ -11,7 +11,7 @@ import binascii
 import re
 import struct
 import zlib
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import unquote_to_bytes
 
 from flatprov.errors import ConfigError
 
@@ -19,6 +19,9 @@ from flatprov.errors import ConfigError
 MAX_BYTES = 256 << 20
 
 _GZIP_MARGIN = 4  # the compressed form must win by more than this
+_SMALLEST_GZIP = 20  # bytes: header, trailer and an empty body
+_UNESCAPED = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.!~*'()"
+_ESCAPES = {code: f"%{code:02X}" for code in range(256) if code not in _UNESCAPED}
 _HEAD = re.compile(
     r"(?:(?:text|image|audio|video|application|message|multipart|x-[^/;,]+)/[^;,]*)?((?:;[^;,]*)*)\Z", re.I
 )
@@ -65,16 +68,25 @@ def encode(data: bytes, compression: str | None = None) -> tuple[str, str]:
         data: the contents.
         compression: None lets the encoder compress; any other value says what the bytes already are, and is kept.
     """
-    best = "," + quote(data, safe="!*'()")
-    plain = ";base64," + base64.b64encode(data).decode("ascii")
-    if len(plain) < len(best):
-        best = plain
-    if compression is not None:
-        return "data:" + best, compression
-    packed = ";base64," + base64.b64encode(gzip_bytes(data)).decode("ascii")
-    if len(packed) + _GZIP_MARGIN < len(best):
-        return "data:" + packed, "gzip"
-    return "data:" + best, ""
+    # Only lengths are compared: writing out the forms that lose would cost more than all the rest.
+    escaped = 1 + len(data) + 2 * len(data.translate(None, _UNESCAPED))
+    plain = _base64_length(len(data))
+    best = min(escaped, plain)
+    if compression is None and _base64_length(_SMALLEST_GZIP) + _GZIP_MARGIN < best:
+        packed = gzip_bytes(data)
+        if _base64_length(len(packed)) + _GZIP_MARGIN < best:
+            return _base64(packed), "gzip"
+    if plain < escaped:
+        return _base64(data), compression or ""
+    return "data:," + data.decode("latin-1").translate(_ESCAPES), compression or ""
+
+
+def _base64_length(count: int) -> int:
+    return len(";base64,") + (count + 2) // 3 * 4
+
+
+def _base64(data: bytes) -> str:
+    return "data:;base64," + base64.b64encode(data).decode("ascii")
 
 
 def is_inline(source: object) -> bool:

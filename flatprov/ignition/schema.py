@@ -46,9 +46,9 @@ class Field:
     tristate: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Shape:
-    """One kind of object.
+    """One kind of object. There is one of each, so two are equal only where they are the same.
 
     Attributes:
         key: the property that identifies an item of this kind in its list.
