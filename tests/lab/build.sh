@@ -1,8 +1,9 @@
 #!/bin/bash
-# build.sh [pulumi|ignition|image]... : what has to be compiled, from the cache or made, linked into out/. Default: all, side by side.
+# build.sh [pulumi|ignition|kubeadm|image]... : what has to be compiled, from the cache or made, linked into out/. Default: all, side by side.
 #
 #   out/bin/pulumi, out/bin/pulumi-language-python   the CLI on PATH if new enough, else the official release, else built from source
 #   out/bin/ignition, out/bin/ignition-validate      built from source; also the dracut files the image needs
+#   out/bin/kubeadm                                  built from source: it judges what flatprov renders for Kubernetes
 #   out/standin.qcow2 (.sha512, .bytes beside it)    the bootable stand-in for Flatcar
 #
 # Each lies in the cache under a key made from all that goes into it, so a second checkout finds it there.
@@ -59,6 +60,15 @@ ignition() {
     done_line ignition "$started" "$("$entry/ignition-validate" --version 2>&1 | head -1), and ignition-validate"
 }
 
+kubeadm() {
+    local started=$EPOCHREALTIME
+    cached kubeadm "$(key "$lab"/kubernetes/{build.sh,go.mod,go.sum} "$(uname -m)")" \
+        "from the Go module (2 to 5 minutes)" "$lab/kubernetes/build.sh"
+    mkdir -p "$out/bin"
+    link "$entry/kubeadm" "$out/bin/kubeadm"
+    done_line kubeadm "$started" "$("$entry/kubeadm" version -o short)"
+}
+
 image() {
     local started=$EPOCHREALTIME file
     [ "$(id -u)" = 0 ] || ignition_entry      # root, who makes the image, must not be the one who fills this user's cache
@@ -78,11 +88,11 @@ make_image() {
 
 case ${1:-} in
     --ignition-folder) ignition_entry >&2; echo "$entry"; exit ;;     # for image/build.sh, which may wait for a build beside it
-    -h|--help) sed -n '2,8p' "$0" | cut -c3-; exit ;;
+    -h|--help) sed -n '2,9p' "$0" | cut -c3-; exit ;;
 esac
-[ $# -gt 0 ] || set -- pulumi ignition image
+[ $# -gt 0 ] || set -- pulumi ignition kubeadm image
 for part; do
-    case $part in pulumi|ignition|image) ;; *) fail "there is no '$part' to build; there are pulumi, ignition and image" ;; esac
+    case $part in pulumi|ignition|kubeadm|image) ;; *) fail "there is no '$part' to build; there are pulumi, ignition, kubeadm and image" ;; esac
 done
 running=() failed=0
 for part; do ( "$part" ) & running+=($!); done
