@@ -25,7 +25,7 @@ paths and names do.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -78,9 +78,31 @@ class ConfigError(FlatprovError):
 
 
 class BudgetError(ConfigError):
-    """A config is larger than its carrier takes."""
+    """A config is larger than its carrier takes.
+
+    Args:
+        limit: bytes the carrier takes.
+        sizes: bytes of each form that was tried, by its name.
+        largest: the largest parts of the config and their bytes, largest first.
+    """
 
     code = "budget"
+
+    def __init__(
+        self,
+        subject: str,
+        problem: str,
+        fix: str = "",
+        *,
+        path: str = "",
+        limit: int = 0,
+        sizes: Mapping[str, int] | None = None,
+        largest: Sequence[tuple[str, int]] = (),
+    ) -> None:
+        self.limit = limit
+        self.sizes = dict(sizes or {})
+        self.largest = tuple(largest)
+        super().__init__(subject, problem, fix, path=path)
 
 
 class DuplicateError(ConfigError):

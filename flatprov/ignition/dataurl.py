@@ -69,16 +69,21 @@ def encode(data: bytes, compression: str | None = None) -> tuple[str, str]:
         compression: None lets the encoder compress; any other value says what the bytes already are, and is kept.
     """
     # Only lengths are compared: writing out the forms that lose would cost more than all the rest.
-    escaped = 1 + len(data) + 2 * len(data.translate(None, _UNESCAPED))
+    percent = 1 + len(data) + 2 * len(data.translate(None, _UNESCAPED))
     plain = _base64_length(len(data))
-    best = min(escaped, plain)
+    best = min(percent, plain)
     if compression is None and _base64_length(_SMALLEST_GZIP) + _GZIP_MARGIN < best:
         packed = gzip_bytes(data)
         if _base64_length(len(packed)) + _GZIP_MARGIN < best:
             return _base64(packed), "gzip"
-    if plain < escaped:
+    if plain < percent:
         return _base64(data), compression or ""
-    return "data:," + data.decode("latin-1").translate(_ESCAPES), compression or ""
+    return escaped(data), compression or ""
+
+
+def escaped(data: bytes) -> str:
+    """Give the ``data:`` URL of the bytes that is readable where they are text."""
+    return "data:," + data.decode("latin-1").translate(_ESCAPES)
 
 
 def _base64_length(count: int) -> int:
