@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from pulumi import Input
 
 _DEVICE_FIX: Final = "write the device as a path, such as /dev/disk/by-id/NAME"
-_FORMATS: Final = ("ext4", "btrfs", "xfs", "swap", "vfat", "none", "")
-_LEVELS: Final = (
+FORMATS: Final = ("ext4", "btrfs", "xfs", "swap", "vfat", "none", "")
+LEVELS: Final = (
     "linear", "raid0", "0", "stripe", "raid1", "1", "mirror", "raid4", "4", "raid5", "5", "raid6", "6", "raid10", "10",
 )  # fmt: skip
 
@@ -36,6 +36,7 @@ class Partition(Part, shape=PARTITION, place="partitions"):
         size_mib: MiB; 0 takes the space that is left.
         start_mib: MiB; 0 begins in the largest free block.
         type_guid: the GPT type; Linux data when left out.
+        guid: the partition's own identity; a random one when left out.
         wipe_partition_entry: True replaces a partition that differs.
         resize: True resizes one that differs in size only.
         should_exist: False deletes it.
@@ -106,7 +107,7 @@ class Raid(Part, shape=RAID, place="raid"):
     options: Input[Sequence[Input[str]]] = ()
 
     def _check(self) -> None:
-        if isinstance(self.level, str) and self.level not in _LEVELS:
+        if isinstance(self.level, str) and self.level not in LEVELS:
             raise self.fail("level", "is no RAID level", "write raid0, raid1, raid4, raid5, raid6, raid10 or linear")
         if isinstance(self.devices, (list, tuple)):
             for number, device in enumerate(self.devices):
@@ -119,9 +120,10 @@ class Filesystem(Part, shape=FILESYSTEM, place="filesystems"):
 
     Args:
         device: its path.
-        format: ext4, btrfs, xfs, vfat, swap or none.
+        format: ``ext4``, ``btrfs``, ``xfs``, ``vfat``, ``swap`` or ``none``.
         path: where Ignition mounts it while it writes files; a mount unit is needed for later boots.
-        label: its label.
+        label: its label; at most 16 bytes for ext4, 12 for xfs, 15 for swap, 11 for vfat, 256 for btrfs.
+        uuid: its identity; a random one when left out.
         wipe_filesystem: True makes it anew even where one exists.
         options: further arguments for mkfs.
         mount_options: for Ignition's own mount only.
@@ -142,7 +144,7 @@ class Filesystem(Part, shape=FILESYSTEM, place="filesystems"):
 
     def _check(self) -> None:
         check_device(self, self.device)
-        if isinstance(self.format, str) and self.format not in _FORMATS:
+        if isinstance(self.format, str) and self.format not in FORMATS:
             raise self.fail("format", "is no filesystem Ignition makes", "write ext4, btrfs, xfs, vfat, swap or none")
         if isinstance(self.path, str) and self.path:
             check_device(self, self.path, "path")

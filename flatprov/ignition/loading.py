@@ -16,7 +16,7 @@ from flatprov.ignition.root import KernelArguments, Proxy, Timeouts
 from flatprov.ignition.schema import CEX, OWNER, REFERENCE, RESOURCE, ROOT, Field, Kind, Shape
 from flatprov.ignition.systemd import DropIn, Unit
 
-_PARTS: Final[dict[str, type[Part]]] = {
+PARTS: Final[dict[str, type[Part]]] = {
     part.SHAPE.name: part
     for part in (
         User, Group, File, Directory, Link, Unit, DropIn, Disk, Partition, Raid, Filesystem, Luks, Clevis, ClevisCustom,
@@ -63,7 +63,7 @@ def _object(shape: Shape | None, data: dict[str, Any], where: str) -> Any:
         return data.get("enabled")
     if shape is None:  # pragma: no cover - the schema gives every object a shape
         raise KeyError(where)
-    part = _PARTS[shape.name]
+    part = PARTS[shape.name]
     given: dict[str, Any] = {"enabled": None} if part is Unit else {}
     for name, value in data.items():
         if value not in (None, [], {}):

@@ -73,6 +73,8 @@ class Luks(Part, shape=LUKS, place="luks"):
     Args:
         name: its name, without slashes.
         device: what it encrypts.
+        label: its label, at most 47 bytes.
+        uuid: its identity; a random one when left out.
         key_file: the key; Ignition makes one at ``/etc/luks/NAME`` when left out.
         clevis: unlocking by Tang or TPM.
         discard: True passes TRIM through (spec 3.4).

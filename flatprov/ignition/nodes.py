@@ -23,6 +23,10 @@ class Owner(Part, shape=OWNER, place="owner"):
     Needed only to merge onto a config that names the owner the other way: ``Owner(id=0, name="")``. Everywhere else a
     plain number or name is enough.
 
+    Args:
+        id: the number.
+        name: the name, looked up on the machine when it boots.
+
     Raises:
         ConfigError: both are set, and the name is not empty.
     """

@@ -23,6 +23,14 @@ class User(Part, shape=USER, place="users"):
         password_hash: as in ``/etc/shadow``; never the password itself.
         groups: supplementary groups, which must exist.
         uid: the number; chosen by the system when left out.
+        gecos: the full name, or another comment on the account.
+        home_dir: the home directory; ``/home/NAME`` when left out.
+        primary_group: name of the primary group, which must exist; a group of the user's name when left out.
+        shell: the login shell; ``/bin/bash`` on Flatcar when left out.
+        no_create_home: True makes no home directory.
+        no_log_init: True leaves the user out of lastlog and faillog, which are large where numbers are.
+        no_user_group: True makes no group of the user's name.
+        system: True makes a system account: a low number, no home directory, no expiry.
         should_exist: False removes the user.
 
     Raises:
@@ -63,6 +71,7 @@ class Group(Part, shape=GROUP, place="groups"):
         name: its name.
         gid: the number; chosen by the system when left out.
         password_hash: as in ``/etc/gshadow``.
+        system: True makes a system group, with a low number.
         should_exist: False removes the group.
 
     Raises:
