@@ -108,8 +108,14 @@ def release_url(channel: str, architecture: str, version: str, file_name: str, m
 
 
 def feed_url(channel: str, mirror: str | None = None) -> str:
-    """Where a channel's feed lies: ``BASE/releases-json/releases-CHANNEL.json``, on the website or the mirror."""
-    return f"{_website(channel, mirror)}/releases-json/releases-{channel}.json"
+    """Where a channel's feed lies: ``BASE/releases-json/releases-CHANNEL.json``, on the website or the mirror.
+
+    Args:
+        channel: ``stable``, ``beta``, ``alpha``, ``lts``, ``lts-2024``; ``all`` for the feed of every release.
+        mirror: takes the website's place.
+    """
+    name = "releases" if channel == "all" else f"releases-{channel}"
+    return f"{_website(channel, mirror)}/releases-json/{name}.json"
 
 
 def signing_key_url(channel: str = "stable", mirror: str | None = None) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import msgspec
 
 from flatprov.errors import ImageError
+from flatprov.flatcar.dates import release_before
 from flatprov.flatcar.versions import Version, nearest
 
 CHANNELS = ("stable", "beta", "alpha", "lts")
@@ -28,6 +29,7 @@ class FeedRelease(msgspec.Struct, frozen=True):
     architectures: tuple[str, ...] = ()
     release_date: str = ""
     major_software: Mapping[str, tuple[str, ...] | str | None] = {}
+    release_before: str = ""  # only in the feeds of our own mirrors, which leave the other releases out
 
     def software(self, name: str) -> str:
         """The version of one program in it, or ``""`` where the feed does not say."""
@@ -64,6 +66,7 @@ class ReleaseInfo:
         docker: the version of Docker.
         systemd: the version of systemd.
         max_ignition_spec: the newest Ignition spec that it reads; ``""`` for releases that only know spec 2.
+        release_before: when the release before it was published (`flatprov.flatcar.dates`), or ``""``.
     """
 
     version: str
@@ -77,6 +80,7 @@ class ReleaseInfo:
     docker: str
     systemd: str
     max_ignition_spec: str
+    release_before: str = ""
 
 
 def parse_feed(data: bytes | str) -> Feed:
@@ -104,13 +108,15 @@ def resolve(
     Args:
         feeds: one or more parsed feeds.
         channel: ``stable``, ``beta``, ``alpha``, ``lts``, or one LTS stream (``lts-2024``).
-        version: an exact version; None for the channel's current one.
+        version: an exact version; None or ``current`` for the channel's current one, ``current-2024`` for that of an
+            LTS stream.
         architecture: ``amd64`` or ``arm64``.
 
     Raises:
         ImageError: no such channel, version or architecture; the message lists what exists near it.
     """
     merged = _merged(feeds)
+    channel, version = without_alias(channel, version)
     family, _, stream = channel.partition("-")
     in_channel = {v: e for v, e in merged.releases.items() if (e.channel or v.usual_channel) == family}
     if not in_channel or (stream and family != "lts"):
@@ -140,6 +146,22 @@ def resolve(
         docker=entry.software("docker"),
         systemd=entry.software("systemd"),
         max_ignition_spec=max_ignition_spec(chosen, entry.software("ignition")),
+        release_before=entry.release_before
+        or release_before(chosen, {other: known.release_date for other, known in merged.releases.items()}),
+    )
+
+
+def without_alias(channel: str, version: str | None) -> tuple[str, str | None]:
+    """``current`` is no version but asks for the newest; ``current-2024`` for that of ``lts-2024``."""
+    if version is None or not version.startswith("current"):
+        return channel, version
+    if version == "current":
+        return channel, None
+    stream = version.removeprefix("current-")
+    if version == f"current-{stream}" and stream.isdigit() and channel.partition("-")[0] in ("lts", "stable"):
+        return f"lts-{stream}", None  # "stable" is the channel of those who named none
+    raise ImageError(
+        f"release {version!r}", f"is not an alias of channel {channel}", 'write "current", or "current-2024" for LTS'
     )
 
 
@@ -193,7 +215,11 @@ def _chosen(feed: Feed, in_channel: Mapping[Version, FeedRelease], channel: str,
             f"is in channel {true_channel}, not in {channel}",
             f'use channel="{true_channel}", or {near}',
         )
-    raise ImageError(f"release {wanted}", f"does not exist in channel {channel}", f"{near}; newest: {max(in_channel)}")
+    usual = wanted.usual_channel
+    hint = f'its number is one of {usual}: channel="{usual}"; ' if usual != channel.partition("-")[0] else ""
+    raise ImageError(
+        f"release {wanted}", f"does not exist in channel {channel}", f"{hint}{near}; newest: {max(in_channel)}"
+    )
 
 
 def _same_as(alias: FeedRelease, entries: Mapping[Version, FeedRelease]) -> Version | None:

@@ -12,14 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flatprov.errors import ImageError
+from flatprov.flatcar.releases import ReleaseInfo
 from flatprov.images.failures import image_error
 from flatprov.images.fetch import fetch_bytes, fetch_or_none
 from flatprov.images.http import Cancelled, exists
 from flatprov.images.keys import MAX_KEY_BYTES, PublicKey, load_key
+from flatprov.images.listing import folder_files
+from flatprov.images.recency import check_names, check_recent
 from flatprov.images.store import Store
 from flatprov.images.verify import MAX_SIGNED_TEXT_BYTES, Signature, sha512_of, verify_clearsigned, verify_detached
 
 _KEY, _SIGNED, _PLAIN, _DETACHED = "key.asc", "DIGESTS.asc", "DIGESTS", "DIGESTS.sig"
+_SIDE_FILES = (".DIGESTS", ".asc", ".sig", ".txt", ".json", ".sh")
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,12 @@ def read_key(
 
 
 def find_evidence(
-    key: PublicKey, key_data: bytes, urls: Sequence[str], store: Store, cancelled: Cancelled | None = None
+    key: PublicKey,
+    key_data: bytes,
+    urls: Sequence[str],
+    info: ReleaseInfo,
+    store: Store,
+    cancelled: Cancelled | None = None,
 ) -> Evidence:
     """Find the first file of a list that the server has and that is signed.
 
@@ -68,6 +77,7 @@ def find_evidence(
         key: the pinned key.
         key_data: as it was read, to be kept with the digests.
         urls: of the candidates, in order of preference.
+        info: the release: the signature must not be older than it.
         store: where to keep signed digests.
         cancelled: asked all the time.
 
@@ -75,7 +85,7 @@ def find_evidence(
         ImageError: none exists (the names that were tried are listed), none is signed, or a signature is refused.
     """
     for url in urls:
-        found = _signed(key, key_data, url, store, cancelled)
+        found = _signed(key, key_data, url, info, store, cancelled)
         if found is not None:
             return found
     names = ", ".join(_name(url) for url in urls)
@@ -88,23 +98,28 @@ def find_evidence(
                 "has no signature beside it (.DIGESTS.asc, .DIGESTS.sig, .sig)",
                 "use the publisher's server or a complete mirror",
             )
-    raise image_error("not-found", folder, f"has no image for this platform; tried {names}", "choose another version")
+    raise image_error(
+        "not-found", folder, f"has no image for this platform; tried {names}", _what_is_there(folder, cancelled)
+    )
 
 
-def kept_evidence(url: str, fingerprint: str, key: PublicKey | None, store: Store) -> Evidence | None:
+def kept_evidence(
+    url: str, fingerprint: str, key: PublicKey | None, info: ReleaseInfo, store: Store
+) -> Evidence | None:
     """The signed digests that an earlier run kept, checked again; None if there are none or they do not hold.
 
     Args:
         url: of the file.
         fingerprint: the pinned one.
         key: the key file's content where one is given; else the copy that was kept is used.
+        info: the release: the signature must not be older than it.
         store: where they rest.
     """
     name = _evidence_name(url, fingerprint)
     folder = store.evidence_path(name)
     try:
         key = key or load_key((folder / _KEY).read_bytes(), fingerprint)
-        digests, signature = _check(key, {path.name: path.read_bytes() for path in folder.iterdir()}, url)
+        digests, signature = _check(key, {path.name: path.read_bytes() for path in folder.iterdir()}, url, info)
         return Evidence(url, _name(url), sha512_of(digests, _name(url), url), signature)
     except (OSError, KeyError):
         return None
@@ -113,7 +128,9 @@ def kept_evidence(url: str, fingerprint: str, key: PublicKey | None, store: Stor
         return None
 
 
-def _signed(key: PublicKey, key_data: bytes, url: str, store: Store, cancelled: Cancelled | None) -> Evidence | None:
+def _signed(
+    key: PublicKey, key_data: bytes, url: str, info: ReleaseInfo, store: Store, cancelled: Cancelled | None
+) -> Evidence | None:
     files: dict[str, bytes] = {}
     for suffixes in ((_SIGNED,), (_PLAIN, _DETACHED)):
         found = {
@@ -122,7 +139,7 @@ def _signed(key: PublicKey, key_data: bytes, url: str, store: Store, cancelled: 
         }
         files = {suffix: data for suffix, data in found.items() if data is not None}
         if len(files) == len(suffixes):
-            digests, signature = _check(key, files, url)
+            digests, signature = _check(key, files, url, info)
             evidence = Evidence(url, _name(url), sha512_of(digests, _name(url), f"{url}.DIGESTS"), signature)
             _keep(store, _evidence_name(url, key.fingerprint), {**files, _KEY: key_data})
             return evidence
@@ -130,10 +147,24 @@ def _signed(key: PublicKey, key_data: bytes, url: str, store: Store, cancelled: 
     return None if own is None else Evidence(url, _name(url), "", None, own)
 
 
-def _check(key: PublicKey, files: dict[str, bytes], url: str) -> tuple[bytes, Signature]:
+def _check(key: PublicKey, files: dict[str, bytes], url: str, info: ReleaseInfo) -> tuple[bytes, Signature]:
     if _SIGNED in files:
-        return verify_clearsigned(key, files[_SIGNED], f"{url}.{_SIGNED}")
-    return files[_PLAIN], verify_detached(key, files[_DETACHED], f"{url}.{_PLAIN}", data=files[_PLAIN])
+        digests, signature = verify_clearsigned(key, files[_SIGNED], f"{url}.{_SIGNED}")
+    else:
+        digests = files[_PLAIN]
+        signature = verify_detached(key, files[_DETACHED], f"{url}.{_PLAIN}", data=digests)
+    check_recent(signature, info, url)
+    check_names(digests, info, url)
+    return digests, signature
+
+
+def _what_is_there(folder: str, cancelled: Cancelled | None) -> str:
+    """What to do about a missing file: the server's own list, where it shows one."""
+    with contextlib.suppress(ImageError):
+        images = [name for name in folder_files(folder, cancelled) if not name.endswith(_SIDE_FILES)]
+        if images:
+            return f"choose another version or platform; there are {', '.join(images)}"
+    return "choose another version or platform"
 
 
 def _keep(store: Store, name: str, files: dict[str, bytes]) -> None:

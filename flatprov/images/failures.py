@@ -33,6 +33,7 @@ Kind: TypeAlias = Literal[
     "bad-signature",  # the signed bytes were altered
     "not-listed",  # the signed digests are of another file
     "digest",  # the file is not what its digest says
+    "stale",  # truly signed, but before the wanted version existed, or named as another version
     # content
     "format",
     "unpack",

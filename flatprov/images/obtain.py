@@ -19,6 +19,9 @@ from flatprov.images.failures import image_error
 from flatprov.images.fetch import fetch_or_none
 from flatprov.images.formats import Format, check_declared, detect_format, read_header, virtual_size
 from flatprov.images.keys import PINNED, PublicKey, normal_fingerprint
+from flatprov.images.recency import check_recent
+from flatprov.images.sources import chosen_mirror
+from flatprov.images.stats import step
 from flatprov.images.store import Store
 from flatprov.images.unpack import MAX_UNPACKED_BYTES, STREAMED, unpack_stream
 from flatprov.images.verify import MAX_SIGNED_TEXT_BYTES, Signature, check_sha512, verify_detached
@@ -66,7 +69,8 @@ def obtain_release(
     Args:
         info: from `flatprov.flatcar.releases.resolve`.
         platform: ``libvirt``, ``metal``, ``vmware``, … (`flatprov.flatcar.artifacts.ARTIFACTS`).
-        mirror: serves the same paths as the publisher's servers; still verified.
+        mirror: serves the same paths as the publisher's servers; still verified. None for that of the environment
+            (``FLATPROV_MIRROR``), else the publisher.
         key_file: the public key; None to fetch it from the publisher or mirror.
         fingerprint: of its primary key. An own key takes the publisher's place: then only it is accepted.
         store: None for the user's default store.
@@ -80,18 +84,21 @@ def obtain_release(
     """
     store = store or Store()
     wanted = normal_fingerprint(fingerprint)
+    mirror = chosen_mirror(mirror)
     names = candidate_files(platform, info.architecture)
     urls = [release_url(info.channel, info.architecture, info.version, name, mirror) for name in names]
     key_url = signing_key_url(info.channel, mirror)
     given = read_key(Path(key_file), key_url, wanted) if key_file is not None else None
-    for url in urls:
-        kept = kept_evidence(url, wanted, given[0] if given else None, store)
-        path = store.find(kept.sha512, kept.file_name) if kept else None
-        if kept is not None and path is not None:
-            return _finish(path, kept.sha512, kept.signature, platform, None, store, progress, cancelled)
-    key, key_data = given or read_key(None, key_url, wanted, cancelled)
-    evidence = find_evidence(key, key_data, urls, store, cancelled)
-    path, sha512, signature = _fetch(key, evidence, store, progress, cancelled, max_bytes)
+    with step("look in the store"):
+        for url in urls:
+            kept = kept_evidence(url, wanted, given[0] if given else None, info, store)
+            path = store.find(kept.sha512, kept.file_name) if kept else None
+            if kept is not None and path is not None:
+                return _finish(path, kept.sha512, kept.signature, platform, None, store, progress, cancelled)
+    with step("signature"):
+        key, key_data = given or read_key(None, key_url, wanted, cancelled)
+        evidence = find_evidence(key, key_data, urls, info, store, cancelled)
+    path, sha512, signature = _fetch(key, evidence, store, progress, cancelled, max_bytes, info)
     return _finish(path, sha512, signature, platform, None, store, progress, cancelled)
 
 
@@ -105,6 +112,7 @@ def obtain_own(
     fingerprint: str = PINNED,
     declared: Format | None = None,
     platform: str = "libvirt",
+    mirror: str | None = None,
     store: Store | None = None,
     progress: Progress | None = None,
     cancelled: Cancelled | None = None,
@@ -121,6 +129,7 @@ def obtain_own(
         fingerprint: of the signer's primary key.
         declared: insist on this format.
         platform: decides whether a compressed file is unpacked.
+        mirror: where the publisher's key is fetched from; None for that of the environment, else the publisher.
         store: None for the user's default store.
         progress: bytes done and in total.
         cancelled: asked all the time.
@@ -146,7 +155,8 @@ def obtain_own(
     key = None
     if stated is not None:
         path_of_key = Path(key_file) if key_file is not None else None
-        key = read_key(path_of_key, signing_key_url(), normal_fingerprint(fingerprint), cancelled)[0]
+        key_url = signing_key_url(mirror=chosen_mirror(mirror))
+        key = read_key(path_of_key, key_url, normal_fingerprint(fingerprint), cancelled)[0]
     signed: Signature | None = None
     if remote:
         if stored is not None:
@@ -206,24 +216,26 @@ def _fetch(
     progress: Progress | None,
     cancelled: Cancelled | None,
     max_bytes: int,
+    info: ReleaseInfo | None = None,
 ) -> tuple[Path, str, Signature | None]:
     """Download under the URL's lock, verify, and only then give the file its place in the store."""
     with store.lock(evidence.url, cancelled):
         wanted = evidence.sha512 or store.recall(_signed_as(evidence))
         ready = store.find(wanted, evidence.file_name) if wanted else None  # from before, or another process was faster
         if ready is not None:
-            return ready, wanted, _checked(key, evidence, ready)
+            return ready, wanted, _checked(key, evidence, ready, info)
         part = store.part_path(evidence.url)
-        got = download(
-            evidence.url,
-            part,
-            sha512=evidence.sha512 or None,
-            progress=progress,
-            cancelled=cancelled,
-            max_bytes=max_bytes,
-        )
+        with step("download and digest"):
+            got = download(
+                evidence.url,
+                part,
+                sha512=evidence.sha512 or None,
+                progress=progress,
+                cancelled=cancelled,
+                max_bytes=max_bytes,
+            )
         try:
-            signature = _checked(key, evidence, part)
+            signature = _checked(key, evidence, part, info)
         except ImageError:
             discard(part)
             raise
@@ -233,13 +245,17 @@ def _fetch(
         return path, got.sha512, signature
 
 
-def _checked(key: PublicKey | None, evidence: Evidence, path: Path) -> Signature | None:
+def _checked(key: PublicKey | None, evidence: Evidence, path: Path, info: ReleaseInfo | None) -> Signature | None:
     """The signature of the digests, or that of the file, checked over all its bytes."""
     if not evidence.file_signature:
         return evidence.signature
     if key is None:
         raise image_error("key", evidence.url, "has a signature, but no key to check it with")
-    return verify_detached(key, evidence.file_signature, evidence.url, path=path)
+    with step("signature of the file"):
+        signature = verify_detached(key, evidence.file_signature, evidence.url, path=path)
+    if info is not None:
+        check_recent(signature, info, evidence.url)
+    return signature
 
 
 def _signed_as(evidence: Evidence) -> str:
@@ -282,5 +298,6 @@ def _unpacked(
         if ready is not None:
             return ready
         part = store.part_path(f"unpack {sha512}")
-        digest = unpack_stream(source, part, found, MAX_UNPACKED_BYTES, progress, cancelled)
+        with step("unpack"):
+            digest = unpack_stream(source, part, found, MAX_UNPACKED_BYTES, progress, cancelled)
         return store.commit_unpacked(part, sha512, name, digest)

@@ -218,8 +218,7 @@ class ReleaseServer:
                 if name != "all":
                     stream = f"lts-{alias.removeprefix('current-')}"
                     self.serve(_path(feed_url(stream, mirror="http://m")), json.dumps(feed).encode())
-            place = feed_url(channel, mirror="http://m") if name != "all" else feed_url("", mirror="http://m")
-            self.serve(_path(place).replace("releases-.json", "releases.json"), json.dumps(feed).encode())
+            self.serve(_path(feed_url(name, mirror="http://m")), json.dumps(feed).encode())
 
 
 def digests_text(file_name: str, content: bytes) -> bytes:

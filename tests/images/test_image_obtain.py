@@ -43,7 +43,7 @@ def sha512(data: bytes) -> str:
 def publish(server: ReleaseServer, signer: Signer, name: str, data: bytes, digests_of: bytes | None = None) -> None:
     server.serve(FOLDER + name, data)
     text = f"# SHA512 HASH\n{sha512(data if digests_of is None else digests_of)}  {name}\n".encode()
-    server.serve(f"{FOLDER}{name}.DIGESTS.asc", signer.clearsigned(text, "20260101"))
+    server.serve(f"{FOLDER}{name}.DIGESTS.asc", signer.clearsigned(text, "20260901"))
 
 
 def files_of(store: Store) -> list[str]:
