@@ -59,7 +59,7 @@ _MEANINGS: Final = {
     ("root", "ignition"): "What Ignition itself is told: the spec version, other configs, how to fetch.",
     ("root", "passwd"): "Users and groups.",
     ("root", "storage"): "Disks, filesystems, files, directories and links.",
-    ("root", "systemd"): "Units.",
+    ("root", "systemd"): "Units and their drop-ins.",
     ("ignition", "version"): "The spec version this config is written for.",
     ("ignition", "config"): "Other configs, to merge onto this one or to use in its place.",
     ("ignition", "security"): "What is trusted while fetching.",
