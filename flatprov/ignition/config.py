@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from flatprov.errors import ConfigError
@@ -150,3 +151,30 @@ class Ignition(Part, shape=IGNITION, place="ignition"):
                 has a property that is unknown or of a wrong type (with its path).
         """
         return cls(**load(parse(config)))
+
+    @classmethod
+    def from_butane(
+        cls,
+        config: str | bytes,
+        *,
+        files_dir: str | PathLike[str] | None = None,
+        strict: bool = False,
+        silence: Sequence[str] = (),
+    ) -> Ignition:
+        """Load Butane YAML of the variant flatcar, version 1.0.0 or 1.1.0, with all its sugar.
+
+        ``flatprov.ignition.butane.translate`` gives the warnings too.
+
+        Args:
+            config: the YAML.
+            files_dir: the folder that ``local`` files and trees come from; None refuses them.
+            strict: take warnings for errors.
+            silence: codes of findings that are meant to be so, such as ``unknown-key``.
+
+        Raises:
+            ConfigError: ``path`` is the YAML path of the first error; the text has all of them with line and column.
+        """
+        from flatprov.ignition.butane.loading import load_butane
+
+        found = load_butane(config, files_dir=files_dir, strict=strict, silence=silence)
+        return cls(**load(found), silence=silence)

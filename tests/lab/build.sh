@@ -1,8 +1,9 @@
 #!/bin/bash
-# build.sh [pulumi|ignition|kubeadm|image]... : what has to be compiled, from the cache or made, linked into out/. Default: all, side by side.
+# build.sh [pulumi|ignition|butane|kubeadm|image]... : what has to be compiled, from the cache or made, linked into out/. Default: all, side by side.
 #
 #   out/bin/pulumi, out/bin/pulumi-language-python   the CLI on PATH if new enough, else the official release, else built from source
 #   out/bin/ignition, out/bin/ignition-validate      built from source; also the dracut files the image needs
+#   out/bin/butane                                   built from source: it judges what flatprov makes of Butane YAML
 #   out/bin/kubeadm                                  built from source: it judges what flatprov renders for Kubernetes
 #   out/standin.qcow2 (.sha512, .bytes beside it)    the bootable stand-in for Flatcar
 #
@@ -69,6 +70,15 @@ kubeadm() {
     done_line kubeadm "$started" "$("$entry/kubeadm" version -o short)"
 }
 
+butane() {
+    local started=$EPOCHREALTIME
+    cached butane "$(key "$lab"/butane/{build.sh,go.mod,go.sum} "$(uname -m)")" \
+        "from the Go module (under a minute)" "$lab/butane/build.sh"
+    mkdir -p "$out/bin"
+    link "$entry/butane" "$out/bin/butane"
+    done_line butane "$started" "$("$entry/butane" --version)"
+}
+
 image() {
     local started=$EPOCHREALTIME file
     [ "$(id -u)" = 0 ] || ignition_entry      # root, who makes the image, must not be the one who fills this user's cache
@@ -88,11 +98,11 @@ make_image() {
 
 case ${1:-} in
     --ignition-folder) ignition_entry >&2; echo "$entry"; exit ;;     # for image/build.sh, which may wait for a build beside it
-    -h|--help) sed -n '2,9p' "$0" | cut -c3-; exit ;;
+    -h|--help) sed -n '2,10p' "$0" | cut -c3-; exit ;;
 esac
-[ $# -gt 0 ] || set -- pulumi ignition kubeadm image
+[ $# -gt 0 ] || set -- pulumi ignition butane kubeadm image
 for part; do
-    case $part in pulumi|ignition|kubeadm|image) ;; *) fail "there is no '$part' to build; there are pulumi, ignition, kubeadm and image" ;; esac
+    case $part in pulumi|ignition|butane|kubeadm|image) ;; *) fail "there is no '$part' to build; there are pulumi, ignition, butane, kubeadm and image" ;; esac
 done
 running=() failed=0
 for part; do ( "$part" ) & running+=($!); done
