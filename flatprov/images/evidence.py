@@ -7,8 +7,8 @@ in the store is believed because it lies there.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from flatprov.errors import ImageError
@@ -36,6 +36,7 @@ class Evidence:
         sha512: hex; ``""`` where only ``FILE.sig`` exists, which is checked over the whole file.
         signature: of the digests; None where only ``FILE.sig`` exists.
         file_signature: the content of ``FILE.sig`` in that case.
+        files: the signed digests as published, by what stands after the file's name.
     """
 
     url: str
@@ -43,6 +44,7 @@ class Evidence:
     sha512: str
     signature: Signature | None
     file_signature: bytes = b""
+    files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
 
 def read_key(
@@ -140,7 +142,8 @@ def _signed(
         files = {suffix: data for suffix, data in found.items() if data is not None}
         if len(files) == len(suffixes):
             digests, signature = _check(key, files, url, info)
-            evidence = Evidence(url, _name(url), sha512_of(digests, _name(url), f"{url}.DIGESTS"), signature)
+            sha512 = sha512_of(digests, _name(url), f"{url}.DIGESTS")
+            evidence = Evidence(url, _name(url), sha512, signature, files=files)
             _keep(store, _evidence_name(url, key.fingerprint), {**files, _KEY: key_data})
             return evidence
     own = fetch_or_none(f"{url}.sig", max_bytes=MAX_SIGNED_TEXT_BYTES, cancelled=cancelled)
