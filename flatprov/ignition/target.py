@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,9 +16,13 @@ class Target:
         release: the Flatcar version, for messages: ``4593.2.5``.
         ignition: the version of Ignition in it: ``2.24.0``.
         architecture: ``amd64`` or ``arm64``.
-        platform: ``qemu``, ``aws``, ``azure``, ``gcp``, ``vmware``, ``hyperv`` or ``metal``.
+        platform: ``qemu``, ``aws``, ``azure``, ``gcp``, ``vmware``, ``hyperv``, ``metal``, or
+            ``pxe`` for metal that boots from the network each time.
         units: every systemd unit the release ships.
         files: every path below ``/etc`` that exists before Ignition writes its first file.
+        release_extensions: the extensions of the release itself, by the names of ``enabled-sysext.conf``.
+        extension_units: which units an extension brings, by the extension's name.
+        boot_arguments: kernel arguments that the machine has before Ignition runs, from the image or the platform.
     """
 
     release: str = ""
@@ -26,3 +31,6 @@ class Target:
     platform: str = ""
     units: frozenset[str] = frozenset()
     files: frozenset[str] = frozenset()
+    release_extensions: frozenset[str] = frozenset()
+    extension_units: Mapping[str, frozenset[str]] = field(default_factory=dict, hash=False)
+    boot_arguments: tuple[str, ...] = ()
