@@ -18,12 +18,12 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @cache
-def _program(name: str) -> Path:
+def program(name: str) -> Path:
     folder = Path(os.environ.get("FLATPROV_LAB_BIN") or ROOT / "tests" / "lab" / "out" / "bin")
-    program = folder / name
-    if not program.exists():
+    path = folder / name
+    if not path.exists():
         pytest.fail(f"{name} is missing; `make test` builds it", pytrace=False)
-    return program
+    return path
 
 
 def _text(config: dict[str, Any] | str) -> str:
@@ -34,7 +34,7 @@ def _text(config: dict[str, Any] | str) -> str:
 
 def report(config: dict[str, Any] | str) -> list[str]:
     """Give what the real validator says about a config, one line per finding."""
-    command = [str(_program("ignition-validate")), "-"]
+    command = [str(program("ignition-validate")), "-"]
     done = subprocess.run(command, input=_text(config), capture_output=True, text=True, timeout=30)
     return (done.stdout + done.stderr).splitlines()
 
@@ -58,7 +58,7 @@ def merged(parent: dict[str, Any], child: dict[str, Any]) -> dict[str, Any] | No
         (folder / "config.ign").write_text(_text(config))
         paths = {"config-cache": "cache.json", "state-file": "state", "neednet": "neednet", "root": "root"}
         done = subprocess.run(
-            [str(_program("ignition")), "-platform=file", "-stage=fetch", "-log-to-stdout"]
+            [str(program("ignition")), "-platform=file", "-stage=fetch", "-log-to-stdout"]
             + [f"-{option}={folder / path}" for option, path in paths.items()],
             env={
                 "IGNITION_CONFIG_FILE": str(folder / "config.ign"),
