@@ -71,17 +71,42 @@ ALIASES: Mapping[str, str] = {
 """Other names people use for a platform."""
 
 
+def canonical_platform(platform: str) -> str:
+    """The name this package uses for a platform (``qemu`` is ``libvirt``).
+
+    Raises:
+        ImageError: no such platform.
+    """
+    found = ALIASES.get(platform, platform)
+    if found not in ARTIFACTS:
+        raise ImageError(
+            f"platform {platform!r}", "has no image", f"platforms with one: {', '.join(sorted(ARTIFACTS))}"
+        )
+    return found
+
+
+def platform_of(file_name: str) -> str:
+    """The platform that a file is for, by the publisher's naming; ``""`` where the name does not tell.
+
+    Compression is left out of the comparison: people keep unpacked images under the rest of the name.
+    """
+    base = file_name.rpartition("/")[2]
+    if not base.startswith(PREFIX):
+        return ""
+    plain = _without_compression(base.removeprefix(PREFIX))
+    for platform, artifact in ARTIFACTS.items():
+        if plain in {_without_compression(name) for name in (*artifact.files, *artifact.amd64_files)}:
+            return platform
+    return "libvirt" if plain.startswith("qemu_") else ""
+
+
 def candidate_files(platform: str, architecture: str = "amd64") -> tuple[str, ...]:
     """The file names of a platform's image, in the order in which they are tried.
 
     Raises:
         ImageError: no such platform, or not built for that architecture.
     """
-    artifact = ARTIFACTS.get(ALIASES.get(platform, platform))
-    if artifact is None:
-        raise ImageError(
-            f"platform {platform!r}", "has no image", f"platforms with one: {', '.join(sorted(ARTIFACTS))}"
-        )
+    artifact = ARTIFACTS[canonical_platform(platform)]
     if architecture not in artifact.architectures:
         raise ImageError(
             f"platform {platform!r}",
@@ -90,6 +115,10 @@ def candidate_files(platform: str, architecture: str = "amd64") -> tuple[str, ..
         )
     names = artifact.amd64_files if architecture == "amd64" and artifact.amd64_files else artifact.files
     return tuple(PREFIX + name for name in names)
+
+
+def _without_compression(name: str) -> str:
+    return name.removesuffix(".bz2").removesuffix(".gz").removesuffix(".zip").removesuffix(".xz")
 
 
 def release_url(channel: str, architecture: str, version: str, file_name: str, mirror: str | None = None) -> str:

@@ -12,6 +12,7 @@ import pulumi
 
 from flatprov.arguments import Arguments
 from flatprov.errors import ConfigError, ImageError
+from flatprov.flatcar.artifacts import canonical_platform, platform_of
 from flatprov.flatcar.releases import max_ignition_spec
 from flatprov.flatcar.versions import Version
 from flatprov.images.formats import check_declared, detect_format, read_header, virtual_size
@@ -20,6 +21,7 @@ from flatprov.provider.program import PluginResource
 
 _IGNITION = re.compile(r"\d+\.\d+(\.\d+)?")
 _VERSION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._+-]*[A-Za-z0-9])?")
+_SOFTWARE = ("ignition", "kernel", "containerd", "docker", "systemd")
 _SHA512 = re.compile(r"[0-9a-fA-F]{128}")
 
 
@@ -29,9 +31,10 @@ class Release(Arguments, PluginResource):
     Args:
         name: the resource's name.
         channel: ``stable``, ``beta``, ``alpha``, ``lts`` or an LTS stream such as ``lts-2024``.
-        version: an exact version, in place of the channel's newest.
+        version: an exact version, in place of the channel's newest (``current``).
         architecture: ``amd64`` or ``arm64``.
-        mirror: base URL that serves the publisher's paths.
+        mirror: base URL that serves the publisher's paths: feed, key, images and digests are read from there, and
+            verified all the same. ``FLATPROV_MIRROR`` in the environment stands in where it is left out.
         upgrade: any new text moves the release to the channel's newest.
         key_file: an own signing key on this machine, in place of the publisher's.
         fingerprint: that key's primary fingerprint.
@@ -68,9 +71,47 @@ class Release(Arguments, PluginResource):
         return self.output("resolvedVersion")
 
     @property
+    def release_date(self) -> pulumi.Output[str]:
+        """When it was published, as the feed says."""
+        return self.output("releaseDate")
+
+    @property
+    def software(self) -> pulumi.Output[dict[str, str]]:
+        """The versions of ``ignition``, ``kernel``, ``containerd``, ``docker`` and ``systemd`` in it."""
+        return pulumi.Output.all(**{name: self.output(name) for name in _SOFTWARE})
+
+    @property
+    def artifacts(self) -> pulumi.Output[dict[str, str]]:
+        """Its image file for each platform (``libvirt``, ``metal``, …), by the server's own list."""
+        return self.output("imageFiles")
+
+    def file_name(self, platform: str) -> pulumi.Output[str]:
+        """Its image file for one platform.
+
+        Args:
+            platform: ``libvirt`` (or ``qemu``), ``metal``, ``vmware``, …
+
+        Raises:
+            ImageError: no such platform, or, once the release is known, no image of it for that one.
+        """
+        name = canonical_platform(platform)
+        return self.artifacts.apply(lambda files: _file_of(files, name, self.label))
+
+    @property
     def max_ignition_spec(self) -> pulumi.Input[str]:
         """The newest Ignition spec it reads."""
         return self.output("maxIgnitionSpec")
+
+
+def _file_of(files: dict[str, str] | None, platform: str, label: str) -> str:
+    found = (files or {}).get(platform)
+    if not found:
+        raise ImageError(
+            f"release {label}",
+            f"has no image for {platform}",
+            f"it has images for: {', '.join(sorted(files or {})) or 'no platform that is known'}",
+        )
+    return found
 
 
 @dataclass(frozen=True)
@@ -88,6 +129,9 @@ class Image(Arguments):
         format: refuse it unless it is of this format.
         key_file: the public key it is signed with, on this machine.
         fingerprint: that key's primary fingerprint.
+        platform: what the image was made for (``libvirt``, ``metal``, …): it reads its config from there. Where left
+            out, a name of the publisher's tells (``flatcar_production_image.bin`` is for metal).
+        mirror: where the publisher's key is read from, for an image that the publisher signed.
 
     Raises:
         ConfigError: neither or both of path and url, or no version of Ignition.
@@ -104,9 +148,13 @@ class Image(Arguments):
     format: Literal["qcow2", "raw"] | None = None
     key_file: str | None = None
     fingerprint: str | None = None
+    platform: str | None = None
+    mirror: str | None = None
 
     def __post_init__(self) -> None:
         what = f"image {self.name}"
+        if self.platform is not None:
+            canonical_platform(self.platform)
         if (self.path is None) == (self.url is None):
             raise ConfigError(what, "it needs either path or url", "give one of the two", path="path")
         if self.unsigned and not self.sha512:
@@ -179,6 +227,30 @@ class Image(Arguments):
     def max_ignition_spec(self) -> str:
         """The newest Ignition spec it reads."""
         return max_ignition_spec(Version.parse_or_none(self.version) or Version(9999, 0, 0), self.ignition)
+
+
+def require_platform(image: Image | Release, platform: str, what: str) -> None:
+    """Refuse an own image that was made for another platform: it would look for its config in another place.
+
+    Args:
+        image: what nodes run; a release always has its own file for each platform.
+        platform: where they run.
+        what: the pool, for the message.
+
+    Raises:
+        ImageError: both platforms are named.
+    """
+    if not isinstance(image, Image):
+        return
+    made_for = canonical_platform(image.platform) if image.platform else platform_of(image.source.partition("?")[0])
+    if made_for and made_for != canonical_platform(platform):
+        raise ImageError(
+            what,
+            f"image {image.name} is made for {made_for} and the nodes are on {platform}: "
+            f"it would look for its config where {made_for} has it",
+            f'take the image for {platform}, or say platform="{platform}" if the file is named wrongly',
+            path="image",
+        )
 
 
 def flatcar_version(image: Image | Release) -> pulumi.Input[str]:

@@ -128,6 +128,7 @@ def _obtain(ctx: Context, inputs: ImageInputs) -> Obtained:
             progress=progress,
             cancelled=lambda: ctx.is_cancelled,
             fingerprint=fingerprint,
+            mirror=inputs.mirror,
         )
     info = ReleaseInfo(
         version=inputs.version,
@@ -141,6 +142,7 @@ def _obtain(ctx: Context, inputs: ImageInputs) -> Obtained:
         docker="",
         systemd="",
         max_ignition_spec="",
+        release_before=inputs.release_before,
     )
     return obtain_release(
         info,

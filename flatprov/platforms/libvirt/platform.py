@@ -14,7 +14,7 @@ from flatprov.errors import ConfigError, DuplicateError
 from flatprov.platforms import units
 from flatprov.platforms.base import Node, PoolSpec
 from flatprov.platforms.capability import require
-from flatprov.platforms.image import Image, Release, flatcar_version
+from flatprov.platforms.image import Image, Release, flatcar_version, require_platform
 from flatprov.platforms.libvirt.addresses import Allocation, Plan
 from flatprov.platforms.libvirt.capabilities import CAPABILITIES
 from flatprov.platforms.libvirt.settings import (
@@ -97,6 +97,11 @@ class Platform(Arguments):
     prefix: str = ""
     autostart: bool = False
 
+    @property
+    def flatcar_platform(self) -> str:
+        """Flatcar's name of what its nodes run on."""
+        return "qemu"
+
     def __post_init__(self) -> None:
         if not self.hosts:
             raise ConfigError("libvirt platform", "it has no host", 'give hosts=[Host("qemu:///system")]', path="hosts")
@@ -138,6 +143,7 @@ class Platform(Arguments):
 
     def plan_nodes(self, pool: PoolSpec) -> Callable[[pulumi.Resource], list[Node]]:
         """Judge the pool and give out its addresses; the answer registers it."""
+        require_platform(pool.image, "libvirt", f"pool {pool.name}")
         if isinstance(pool.image, Release) and pool.image.board_architecture == "arm64":
             require(CAPABILITIES, "arm64", f"pool {pool.name}")
         addresses = self._addresses(pool)
@@ -238,6 +244,7 @@ def _source(image: Image | Release) -> dict[str, Any]:
             "declaredFormat": image.format,
             "keyFile": image.key_file,
             "fingerprint": image.fingerprint,
+            "mirror": image.mirror,
         }
     return {
         "version": image.flatcar_version,
@@ -246,6 +253,7 @@ def _source(image: Image | Release) -> dict[str, Any]:
         "mirror": image.mirror_url,
         "keyFile": image.key_file,
         "fingerprint": image.fingerprint,
+        "releaseBefore": image.output("releaseBefore"),
     }
 
 

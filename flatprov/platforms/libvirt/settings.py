@@ -129,13 +129,14 @@ class ImageInputs(Inputs, frozen=True, kw_only=True, rename="camel"):
         version: the Flatcar version in it.
         channel: for a release of the publisher: its channel.
         architecture: ``amd64`` or ``arm64``.
-        mirror: for a release: base URL that serves the publisher's paths.
+        mirror: base URL that serves the publisher's paths; the environment's ``FLATPROV_MIRROR`` when absent.
         source: for an own image: a path on this machine or a URL.
         sha512: for an own image: its digest, 128 hex digits.
         unsigned: for an own image: it has no signature, the digest alone is checked.
         declared_format: for an own image: refuse it unless it is of this format.
         key_file: the signer's public key on this machine; the publisher's when absent.
         fingerprint: the signer's primary fingerprint; the publisher's when absent.
+        release_before: for a release: when the one before it was published; an image signed earlier is refused.
     """
 
     uri: str
@@ -150,6 +151,7 @@ class ImageInputs(Inputs, frozen=True, kw_only=True, rename="camel"):
     declared_format: Annotated[Literal["qcow2", "raw"] | None, CONTROL] = None
     key_file: Annotated[str | None, CONTROL] = None
     fingerprint: Annotated[str | None, CONTROL] = None
+    release_before: Annotated[str, CONTROL] = ""
 
 
 class ImageState(State, frozen=True, kw_only=True, rename="camel"):
