@@ -15,11 +15,9 @@ import msgspec
 from flatprov.errors import ImageError
 from flatprov.flatcar.dates import release_before
 from flatprov.flatcar.versions import Version, nearest
+from flatprov.ignition.versions import newest_spec, newest_spec_of_flatcar
 
 CHANNELS = ("stable", "beta", "alpha", "lts")
-
-_SPEC_OF_IGNITION = ((2, 26, "3.6.0"), (2, 20, "3.5.0"), (2, 15, "3.4.0"), (2, 11, "3.3.0"))
-_SPEC_OF_MAJOR = ((4152, "3.5.0"), (3535, "3.4.0"), (3185, "3.3.0"))  # for entries that do not name their Ignition
 
 
 class FeedRelease(msgspec.Struct, frozen=True):
@@ -174,8 +172,8 @@ def max_ignition_spec(version: Version, ignition: str) -> str:
     if ignition:
         numbers = [int(part) for part in ignition.split(".")[:2] if part.isdigit()]
         if len(numbers) == 2:
-            return next((spec for major, minor, spec in _SPEC_OF_IGNITION if numbers >= [major, minor]), "")
-    return next((spec for major, spec in _SPEC_OF_MAJOR if version.major >= major), "")
+            return newest_spec((numbers[0], numbers[1]))
+    return newest_spec_of_flatcar(version.major)
 
 
 def _merged(feeds: Iterable[Feed]) -> Feed:

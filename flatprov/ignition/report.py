@@ -22,6 +22,7 @@ class Entry:
         fix: what to do; may be empty for Ignition's rules.
         line: 1-based in the text the config came from; 0 where it came from none.
         column: 1-based, in bytes of UTF-8.
+        at_end: the place is the very end of the text, which Ignition calls line 0, column 0.
     """
 
     level: Level
@@ -31,6 +32,7 @@ class Entry:
     fix: str = ""
     line: int = 0
     column: int = 0
+    at_end: bool = False
 
     def where(self) -> str:
         """Give the path as the real tool prints it: ``$.storage.files.0.path``."""
@@ -38,7 +40,7 @@ class Entry:
 
     def __str__(self) -> str:
         place = f" at {self.where()}" if self.path else ""
-        if self.line:
+        if self.line or self.at_end:
             place += f"{',' if place else ' at'} line {self.line} col {self.column}"
         code = f" [{self.code}]" if self.code else ""
         fix = f". {self.fix[:1].upper()}{self.fix[1:]}" if self.fix else ""

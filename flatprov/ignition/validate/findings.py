@@ -1,0 +1,48 @@
+"""What the rules share: where they put what they find, and which config and which Ignition they judge for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from flatprov.ignition.report import Level
+from flatprov.ignition.validate.units import UnitText, read_unit
+
+Path: TypeAlias = tuple[str | int, ...]
+Found: TypeAlias = tuple[Level, Path, str]
+
+
+class Findings:
+    """The entries of one walk, in its order.
+
+    Args:
+        spec: the config's spec version.
+        ignition: the version of Ignition to be like, as two numbers.
+    """
+
+    __slots__ = ("_units", "ignition", "list", "spec")
+
+    def __init__(self, spec: str, ignition: tuple[int, int]) -> None:
+        self.spec = spec
+        self.ignition = ignition
+        self.list: list[Found] = []
+        self._units: dict[str, UnitText] = {}
+
+    def error(self, path: Path, message: str) -> None:
+        """Note an error, unless there is no message."""
+        if message:
+            self.list.append(("error", path, message))
+
+    def warn(self, path: Path, message: str) -> None:
+        """Note a warning."""
+        self.list.append(("warning", path, message))
+
+    def unit(self, text: str) -> UnitText:
+        """Read a unit file, each once."""
+        found = self._units.get(text)
+        if found is None:
+            found = self._units[text] = read_unit(text, numbers=self.ignition < (2, 15))
+        return found
+
+
+Rule: TypeAlias = Callable[[dict[str, Any], Path, Findings], None]
