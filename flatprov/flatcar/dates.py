@@ -61,19 +61,20 @@ def release_before(version: Version, dates: Mapping[Version, str]) -> str:
     return found.astimezone(timezone.utc).isoformat() if found else ""
 
 
-def earliest_signature(version: Version, before: str = "") -> tuple[datetime, str]:
-    """Before when no true signature of a release was made, and why.
+def why_too_early(created: datetime, version: Version, before: str = "") -> str:
+    """Why a signature cannot be of a release; ``""`` where its time tells nothing against it.
 
     Args:
+        created: when the signature was made.
         version: the release.
         before: from `release_before`, or ``""``.
     """
-    floor = first_day(version)
+    if created < first_day(version):
+        return f"{version.major} stands for the day {_FIRST_DAY + timedelta(days=version.major):%Y-%m-%d}"
     try:
         previous = datetime.fromisoformat(before) if before else None
     except ValueError:
-        previous = None
-    if previous is not None and previous.tzinfo is not None and previous > floor:
-        return previous, f"an older release of {version.major} was published on {previous:%Y-%m-%d}"
-    day = _FIRST_DAY + timedelta(days=version.major)
-    return floor, f"{version.major} stands for the day {day:%Y-%m-%d}"
+        return ""
+    if previous is not None and previous.tzinfo is not None and created < previous:
+        return f"an older release of {version.major} was published on {previous:%Y-%m-%d}"
+    return ""

@@ -10,7 +10,7 @@ from pathlib import Path
 from flatprov.errors import ImageError
 from flatprov.flatcar.artifacts import feed_url
 from flatprov.flatcar.releases import Feed, ReleaseInfo, parse_feed, resolve, without_alias
-from flatprov.flatcar.versions import Version
+from flatprov.flatcar.versions import Version, nearest
 from flatprov.images.failures import disk_error, image_error
 from flatprov.images.fetch import fetch_bytes
 from flatprov.images.http import ATTEMPTS, TIMEOUT_SECONDS, Cancelled
@@ -139,7 +139,12 @@ def find_release(
         if channel is None and entry is not None:
             wanted = entry.channel or number.usual_channel
         elif entry is None:
-            raise error from None
+            other = number.usual_channel
+            if other == wanted.partition("-")[0]:
+                raise error from None
+            near = ", ".join(str(one) for one in nearest(number, everywhere.feed.releases))
+            problem = f"{error.problem}, nor in {other}, for which its number stands"
+            raise ImageError(error.subject, problem, f"near it: {near}") from None
         return resolve([copy.feed, everywhere.feed], wanted, exact, architecture), everywhere
 
 

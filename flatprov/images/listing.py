@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from flatprov.errors import ImageError
 from flatprov.flatcar.artifacts import ARTIFACTS, candidate_files, release_url
 from flatprov.flatcar.releases import ReleaseInfo
 from flatprov.images.fetch import fetch_or_none
-from flatprov.images.http import Cancelled, exists
+from flatprov.images.http import Cancelled, check_response, new_client, translate, with_retries
 from flatprov.images.sources import chosen_mirror
+
+if TYPE_CHECKING:
+    import httpx
 
 _NAME = re.compile(rb"""href=["']?(?:\./|[^"'>\s]*/)?(flatcar[A-Za-z0-9._+-]+)["'\s>]""", re.IGNORECASE)
 _MAX_LIST_BYTES = 4 << 20
@@ -55,12 +59,27 @@ def platform_files(info: ReleaseInfo, mirror: str | None = None, cancelled: Canc
 
 
 def _probed(folder: str, names: Iterable[str], cancelled: Cancelled | None) -> set[str]:
+    """Ask for each name, over a few connections that are kept."""
     from concurrent.futures import ThreadPoolExecutor
 
     ordered = sorted(names)
-    if not ordered:
-        return set()
-    first = exists(f"{folder}/{ordered[0]}", cancelled)  # a server that is down is asked once, not thirty times
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        rest = pool.map(lambda name: exists(f"{folder}/{name}", cancelled), ordered[1:])
+    with new_client() as client, ThreadPoolExecutor(_AT_ONCE) as pool:
+        first = _exists(client, f"{folder}/{ordered[0]}", cancelled)  # a server that is down is asked only once
+        rest = pool.map(lambda name: _exists(client, f"{folder}/{name}", cancelled), ordered[1:])
         return {name for name, found in zip(ordered, [first, *rest], strict=True) if found}
+
+
+def _exists(client: httpx.Client, url: str, cancelled: Cancelled | None) -> bool:
+    import httpx
+
+    def attempt() -> bool:
+        try:
+            response = client.head(url)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise translate(error, url) from None
+        if response.status_code in (404, 410):
+            return False
+        check_response(response, url)
+        return True
+
+    return with_retries(attempt, url, cancelled)

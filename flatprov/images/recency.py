@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from flatprov.flatcar.dates import earliest_signature
+from flatprov.flatcar.dates import why_too_early
 from flatprov.flatcar.releases import ReleaseInfo
 from flatprov.flatcar.versions import Version
 from flatprov.images.failures import image_error
@@ -25,8 +25,8 @@ def check_recent(signature: Signature, info: ReleaseInfo, subject: str) -> None:
     number = Version.parse_or_none(info.version)
     if number is None:
         return
-    earliest, why = earliest_signature(number, info.release_before)
-    if signature.created < earliest:
+    why = why_too_early(signature.created, number, info.release_before)
+    if why:
         raise image_error(
             "stale",
             subject,

@@ -21,6 +21,11 @@ from flatprov.testing.signing import Signer, SigningKey
 _SOFTWARE = {"ignition": "2.24.0", "kernel": "6.12.102", "containerd": "2.1.5", "docker": "28.0.4", "systemd": "257"}
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128  # several connections at once: with the usual 5 some would wait a second
+
+
 class ReleaseServer:
     """A server with the publisher's paths, to stand wherever ``mirror=`` or ``--mirror`` does.
 
@@ -56,8 +61,7 @@ class ReleaseServer:
         self._tls = tls
         self._feeds: dict[str, dict[str, Any]] = {}
         self._made_folder: tempfile.TemporaryDirectory[str] | None = None
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler_of(self))
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), handler_of(self))
         if tls:
             from flatprov.testing.certificates import make_certificates
 
