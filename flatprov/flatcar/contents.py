@@ -10,11 +10,13 @@ silenced; a file that is missing costs a finding that is not made.
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from flatprov.flatcar.releases import ReleaseInfo
 from flatprov.flatcar.versions import Version
 from flatprov.ignition.target import Target
+
+if TYPE_CHECKING:
+    from flatprov.flatcar.releases import ReleaseInfo  # it loads msgspec, which takes longer than judging a config
 
 #: systemd's own units that people enable, mask or extend.
 _SYSTEMD: Final = """

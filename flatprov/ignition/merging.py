@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import reduce
 from typing import Any
 
 from flatprov.ignition.schema import DEFAULT_VERSION, HEADER, ROOT, Field, Kind, Shape, item_key
@@ -18,6 +20,11 @@ def merge(parent: dict[str, Any], child: dict[str, Any]) -> dict[str, Any]:
     versions = [str((config.get("ignition") or {}).get("version") or DEFAULT_VERSION) for config in (parent, child)]
     merged["ignition"] = {**merged.get("ignition", {}), "version": max(versions)}
     return merged
+
+
+def merge_all(configs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Merge configs in their order, each onto what came before."""
+    return reduce(merge, configs)
 
 
 def _object(shape: Shape, parent: dict[str, Any], child: dict[str, Any]) -> dict[str, Any]:
