@@ -20,12 +20,18 @@ _INT64: Final = 1 << 63
 def parse(config: str | bytes | Mapping[str, Any]) -> dict[str, Any]:
     """Give the JSON object of an Ignition config after checking its form: version, names of properties, types.
 
+    A config of spec 1 or 2 is translated to 3.1 as Flatcar does it at boot.
+
     Raises:
         ConfigError: with line and column for JSON that is malformed, with the path for everything else.
     """
     data = config if isinstance(config, Mapping) else _decode(config)
+    if _stated(data).startswith(("1.", "2.")):
+        from flatprov.ignition.spec2 import upgrade
+
+        data = upgrade(data)
     version = _version(data)
-    _object(ROOT, data, "", version)
+    check_form(ROOT, data, "", version)
     return dict(data)
 
 
@@ -70,6 +76,15 @@ def _no_constant(name: str) -> Any:
     raise ConfigError("config", f"{name} is no JSON", "write a number")
 
 
+def _stated(data: Mapping[str, Any]) -> str:
+    """Give the version a config states, or ``""``; spec 1 stated it elsewhere, as a number."""
+    ignition = data.get("ignition")
+    version = ignition.get("version") if isinstance(ignition, Mapping) else None
+    if not version and "ignitionVersion" in data:
+        return "1.0.0"
+    return version if isinstance(version, str) else ""
+
+
 def _version(data: Mapping[str, Any]) -> str:
     ignition = data.get("ignition")
     version = ignition.get("version") if isinstance(ignition, Mapping) else None
@@ -78,21 +93,23 @@ def _version(data: Mapping[str, Any]) -> str:
         raise ConfigError(
             "variant",
             "this is a Butane config written as JSON",
-            "translate it first: butane FILE > config.json",
+            "load it with Ignition.from_butane",
             path="variant",
         )
     if not isinstance(version, str):
         raise ConfigError(path, "is missing", "write the spec version, such as 3.3.0", path=path)
-    if version.startswith(("1.", "2.")):
-        fix = "Flatcar translates such configs only at boot: convert it to spec 3, for example with ign-converter"
-        raise ConfigError(path, "belongs to a spec before 3", fix, path=path)
     if version not in VERSIONS:
         fix = f"use one of {', '.join(VERSIONS)}"
         raise ConfigError(path, "is no stable spec version that flatprov knows", fix, path=path)
     return version
 
 
-def _object(shape: Shape, data: Mapping[str, Any], where: str, version: str) -> None:
+def check_form(shape: Shape, data: Mapping[str, Any], where: str, version: str) -> None:
+    """Check names and types of an object's properties, and that the spec version knows them.
+
+    Raises:
+        ConfigError: with the path of the first that is wrong.
+    """
     for name, value in data.items():
         path = f"{where}.{name}" if where else str(name)
         item = shape.by_name.get(name)
@@ -105,7 +122,7 @@ def _object(shape: Shape, data: Mapping[str, Any], where: str, version: str) -> 
             fix = f"set ignition.version to {item.since} or higher"
             raise ConfigError(path, f"is unknown to spec {version}, which would ignore it", fix, path=path)
         if item.kind is Kind.OBJECT and item.shape:
-            _object(item.shape, value, path, version)
+            check_form(item.shape, value, path, version)
         for number, one in enumerate(value if isinstance(value, list) else ()):
             _item(item, one, f"{path}[{number}]", version)
 
@@ -115,7 +132,7 @@ def _item(item: Field, value: Any, path: str, version: str) -> None:
         _typed(Field(item.name, Kind.STRING), value, path)
     else:
         _typed(Field(item.name, Kind.OBJECT), value, path)
-        _object(item.shape, value, path, version)
+        check_form(item.shape, value, path, version)
 
 
 def _typed(item: Field, value: Any, path: str) -> None:

@@ -34,9 +34,11 @@ _NULLS: Final = frozenset(("", "~", "null", "Null", "NULL"))
 class Malformed(Exception):  # noqa: N818 - it carries an entry of the report and never reaches a user
     """The text is no YAML that can be used."""
 
-    def __init__(self, message: str, fix: str = "", line: int = 0, column: int = 0) -> None:
+    def __init__(
+        self, message: str, fix: str = "", line: int = 0, column: int = 0, path: tuple[str | int, ...] = ()
+    ) -> None:
         super().__init__(message)
-        self.entry = Entry("error", (), message, fix=fix, line=line, column=column)
+        self.entry = Entry("error", path, message, fix=fix, line=line, column=column)
 
 
 def compose(text: str) -> Node:
@@ -118,7 +120,7 @@ def locate(root: Node, path: Iterable[str | int]) -> tuple[int, int]:
 
 def pairs(node: MappingNode, seen: tuple[Node, ...] = ()) -> Iterable[tuple[str, Node]]:
     """Give keys and values of a mapping; those of its merge keys come after its own."""
-    merged = []
+    merged: list[Node] = []
     for key, value in node.value:
         if is_merge(key):
             merged += value.value if type(value) is SequenceNode else [value]
@@ -136,7 +138,7 @@ def is_merge(key: Node) -> bool:
 
 if CParser is not None:
 
-    class _Parser(CParser):  # type: ignore[misc]
+    class _Parser(CParser):
         """libyaml's parser and composer, without PyYAML's guessing of types."""
 
         def __init__(self, text: str) -> None:

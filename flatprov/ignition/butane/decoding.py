@@ -101,7 +101,7 @@ class Decoder:
                 self._fail(where, f"must be a string, not {_kind(one)}", one)
             if value is not None:
                 found.append(value)
-        return found
+        return found or None
 
     def _text(self, node: ScalarNode, path: Path) -> str | bytes | None:
         if node.tag != f"{TAG}binary":
@@ -169,4 +169,6 @@ class TooManyValues(Exception):  # noqa: N818 - it never reaches a user
 
 
 def _kind(node: Node) -> str:
-    return {MappingNode: "a mapping", SequenceNode: "a list"}.get(type(node), "a single value")
+    if type(node) is MappingNode:
+        return "a mapping"
+    return "a list" if type(node) is SequenceNode else "a single value"

@@ -63,13 +63,14 @@ class Desugarer:
                 continue
             data = self._read(given, (*path, name)) if name == "local" else given
             if data is not None:
-                self._inline(found, data.encode() if isinstance(data, str) else data)
-                spelled = _json(path)
-                self.origins.add((*spelled, "source"), (*path, name), whole=True)
-                self.origins.add((*spelled, "compression"), (*path, name), whole=True)
+                self._inline(found, data.encode() if isinstance(data, str) else data, _json(path), (*path, name))
 
-    def _inline(self, found: dict[str, Any], data: bytes) -> None:
-        given = found.get("compression") or (None if self._compress else "")
+    def _inline(self, found: dict[str, Any], data: bytes, place: Path, source: Path) -> None:
+        self.origins.add((*place, "source"), source, whole=True)
+        given = found.get("compression")
+        if not given:
+            self.origins.add((*place, "compression"), source, whole=True)
+            given = None if self._compress else ""
         found["source"], found["compression"] = encode(data, given)
 
     def _keys(self, found: dict[str, Any], path: Path) -> None:
@@ -139,9 +140,7 @@ class Desugarer:
             return
         data = self._read(found.source, where)
         if data is not None:
-            self._inline(node.setdefault("contents", {}), data)
-            for name in ("source", "compression"):
-                self.origins.add((*place, "contents", name), where, whole=True)
+            self._inline(node.setdefault("contents", {}), data, (*place, "contents"), where)
         if "mode" not in node:
             node["mode"] = 0o755 if found.executable else 0o644
             self.origins.add((*place, "mode"), where, whole=True)

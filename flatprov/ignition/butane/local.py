@@ -36,13 +36,16 @@ class Folder:
         try:
             # not blocking: opening a pipe for reading would wait for someone to write into it
             descriptor = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-            with os.fdopen(descriptor, "rb") as file:
-                about = os.fstat(file.fileno())
-                if stat.S_ISDIR(about.st_mode):
-                    raise LocalError(f"read {path}: is a directory")
-                if not stat.S_ISREG(about.st_mode):
-                    raise LocalError(f"read {path}: is no regular file")
-                data = file.read(MAX_BYTES + 1)
+            try:
+                kind = os.fstat(descriptor).st_mode
+                if not stat.S_ISREG(kind):
+                    raise LocalError(
+                        f"read {path or '.'}: is {'a directory' if stat.S_ISDIR(kind) else 'no regular file'}"
+                    )
+                with os.fdopen(descriptor, "rb", closefd=False) as file:
+                    data = file.read(MAX_BYTES + 1)
+            finally:
+                os.close(descriptor)
         except OSError as error:
             raise LocalError(f"open {path}: {_reason(error)}") from None
         if len(data) > MAX_BYTES:

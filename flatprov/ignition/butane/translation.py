@@ -108,7 +108,9 @@ def _top(root: MappingNode) -> dict[str, str]:
     """Give the top-level keys and, where they are text, the values of those that say what the config is."""
     found: dict[str, str] = {}
     for key, value in pairs(root):
-        known = key in ("variant", "version") and type(value) is ScalarNode and not is_null(value)
+        known = key in ("variant", "version") and not is_null(value)
+        if known and type(value) is not ScalarNode:
+            raise Malformed("must be a string", "", *place(value), path=(key,))
         found.setdefault(key, str(value.value) if known else "")
     if type(root) is MappingNode:
         ignition = next((value for key, value in pairs(root) if key == "ignition"), None)
