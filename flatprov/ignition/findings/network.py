@@ -17,7 +17,9 @@ from flatprov.ignition.report import Entry
 
 #: Kernel arguments of dracut that set up a network.
 _ARGUMENT: Final = re.compile(r"(?:ip|bond|team|vlan|bridge|rd\.route|ifname)=")
-_SLOW_ARGUMENT: Final = re.compile(r"(?:bond|team|vlan)=|ip=\S*(?:bond|vlan|team)|ip=\S*\.[0-9]{1,4}:")
+_SLOW_ARGUMENT: Final = re.compile(
+    r"(?:bond|team|vlan)=|ip=\S*(?:bond|vlan|team)|ip=(?:\S*:)?[a-z][\w-]*\.[0-9]{1,4}(?::|\Z)"
+)
 _NETDEV: Final = re.compile(rb"^\s*Kind\s*=\s*(bond|vlan|team)\s*$", re.M)
 _DHCP: Final = re.compile(rb"^\s*DHCP\s*=\s*(?:yes|true|on|1|ipv4|ipv6)\b", re.M | re.I)
 _STATIC: Final = re.compile(rb"^\s*Gateway\s*=", re.M)

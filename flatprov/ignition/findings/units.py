@@ -13,7 +13,9 @@ from flatprov.ignition.report import Entry
 
 #: Units that systemd makes itself, from devices, processes and slices.
 _MADE: Final = (".device", ".scope", ".slice")
-_FOLDERS: Final = ("/etc/systemd/system/", "/usr/local/lib/systemd/system/")
+_FOLDERS: Final = ("/etc/systemd/system", "/usr/local/lib/systemd/system")
+_EXTENSION_FOLDERS: Final = ("/usr/lib/systemd/system", "/usr/local/lib/systemd/system")
+_MOST_GUESSES: Final = 20  # a nearest name costs time
 _QUADLET: Final = {".container": "", ".kube": "", ".pod": "-pod", ".volume": "-volume", ".network": "-network"}
 
 
@@ -29,7 +31,7 @@ def find(view: View) -> Iterator[Entry]:
     if not wanted:
         return
     known = set(view.target.units) | _written(view)
-    unsure = view.fetches_config
+    unsure, guesses = view.fetches_config, _MOST_GUESSES
     for name in extension_names(view):
         brought = view.target.extension_units.get(name)
         unsure = unsure or brought is None
@@ -38,10 +40,11 @@ def find(view: View) -> Iterator[Entry]:
         name = one.text("name")
         if _template(name) in known or name in known or name.endswith(_MADE):
             continue
-        near = get_close_matches(name[:80], sorted(known), n=1, cutoff=0.8)
+        near = _nearest(name, known) if guesses else ""
+        guesses -= 1
         if not near and (unsure or not enabled):
             continue
-        fix = f"did you mean {near[0]}?" if near else "give its contents, or add the extension that brings it"
+        fix = f"did you mean {near}?" if near else "give its contents, or add the extension that brings it"
         if enabled:
             message = f"{name} is enabled, and neither the config, a known extension nor the release brings it"
             yield entry("unit-not-found", (*one.path, "name"), message, fix)
@@ -63,12 +66,22 @@ def _template(name: str) -> str:
     return f"{stem.partition('@')[0]}@.{suffix}" if "@" in stem else name
 
 
+def _nearest(name: str, known: set[str]) -> str:
+    """Give the known unit of the same kind whose name is nearly this one."""
+    stem, _, suffix = name[:100].rpartition(".")
+    base, at, instance = stem.partition("@")
+    kind = f"@.{suffix}" if at else f".{suffix}"
+    stems = {one.removesuffix(kind): one for one in known if one.endswith(kind) and ("@" in one) == bool(at)}
+    near = get_close_matches(base, sorted(stems), n=1, cutoff=0.8)
+    return f"{near[0]}{at}{instance}.{suffix}" if near else ""
+
+
 def _written(view: View) -> set[str]:
     """Name the units that the config writes: as units, as files, or as Podman's quadlets."""
     found = {one.text("name") for one in view.units if one.data.get("contents")}
     for path in view.paths:
         folder, _, name = path.rpartition("/")
-        if f"{folder}/" in _FOLDERS:
+        if folder in _FOLDERS or (folder.startswith("/etc/extensions/") and folder.endswith(_EXTENSION_FOLDERS)):
             found.add(name)
         elif folder == "/etc/containers/systemd":
             stem, dot, suffix = name.rpartition(".")
