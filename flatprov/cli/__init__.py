@@ -15,6 +15,7 @@ from flatprov.errors import FlatprovError
 COMMANDS: Final = {
     "ignition": "validate, render, merge and compare configs",
     "image": "find, verify, fetch and mirror images",
+    "doctor": "what a host lacks, and how to mend it",
     "plugin": "the Pulumi plugin",
 }
 

@@ -15,6 +15,7 @@ class Level(Enum):
     OK = "ok"
     WARNING = "warning"
     ERROR = "error"
+    UNKNOWN = "unknown"  # it cannot be seen from here, and the text says why
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from flatprov.errors import PlatformError
-from flatprov.platforms.libvirt import accelerator, client, faults, transfer
+from flatprov.platforms.libvirt import accelerator, client, facts, faults, transfer
 from flatprov.platforms.libvirt.client import Domain, Network, Reservation, Volume
 from flatprov.testing.faults import Faults, counted
 from flatprov.testing.reports import boot_report
@@ -81,6 +81,13 @@ class FakeLibvirt(Faults):
     Attributes:
         boot: gives what a machine of that name writes when it starts; a good report by default.
         ignition: what each machine was booted with, by name.
+        facts: what the host says about itself.
+        storage: what it says about its storage pools, by name, where that is not the usual.
+        host_interfaces: name and XML of its own interfaces.
+        last_change: when the newest file of a pool was changed, by its clock.
+        guest_clocks: the clocks of guests that have an agent, by name.
+        stopped_at_boot: networks that do not start with the host.
+        refuses_definition: why the host could not run a definition; empty when it could.
     """
 
     def __init__(
@@ -97,6 +104,20 @@ class FakeLibvirt(Faults):
         self.slots = threading.BoundedSemaphore(client.CALLS_AT_ONCE)
         self.boot: Callable[[str], bytes] = boot_report
         self.ignition: dict[str, bytes] = {}
+        self.facts = facts.HostFacts(
+            libvirt=9_000_000,
+            qemu=7_002_022,
+            architecture="x86_64",
+            confinement=(),
+            emulator_user="64055:64055",
+            huge_pages=(facts.HugePages(2048, 0, 0),),
+        )
+        self.storage: dict[str, facts.Pool] = {}
+        self.host_interfaces: list[tuple[str, str]] = []
+        self.last_change: dict[str, float] = {}
+        self.guest_clocks: dict[str, float] = {}
+        self.stopped_at_boot: set[str] = set()
+        self.refuses_definition: Callable[[str], str] = lambda _xml: ""
         self._kvm, self._memory, self._free = kvm, memory_mib, free_bytes
         self._pools: dict[str, dict[str, Volume]] = {name: {} for name in pools}
         self._contents: dict[str, bytes] = {}
@@ -174,7 +195,46 @@ class FakeLibvirt(Faults):
         """Whether its KVM works."""
         return self._kvm
 
+    @counted
+    def host_facts(self) -> facts.HostFacts:
+        """What ``facts`` says."""
+        return self.facts
+
+    @counted
+    def refusal(self, xml: str) -> str:
+        """What ``refuses_definition`` says."""
+        return self.refuses_definition(xml)
+
+    @counted
+    def interfaces(self) -> list[tuple[str, str]]:
+        """What ``host_interfaces`` says."""
+        return self.host_interfaces
+
     # --- storage -----------------------------------------------------------------------------------------------------
+
+    @counted
+    def pools(self) -> list[facts.Pool]:
+        """The pools, running, in the usual place."""
+        return [self.storage.get(name) or self._usual(name) for name in self._pools]
+
+    def _usual(self, name: str) -> facts.Pool:
+        path = "/var/lib/libvirt/images"
+        xml = f"<pool type='dir'><name>{name}</name><target><path>{path}</path></target></pool>"
+        return facts.Pool(
+            name=name,
+            kind="dir",
+            active=True,
+            autostart=True,
+            capacity_bytes=2 * self._free,
+            free_bytes=self._free,
+            path=path,
+            xml=xml,
+        )
+
+    @counted
+    def last_change_seconds(self, pool: str) -> float:
+        """What ``last_change`` says."""
+        return self.last_change.get(pool, 0.0)
 
     def _pool(self, pool: str) -> dict[str, Volume]:
         if pool not in self._pools:
@@ -293,6 +353,11 @@ class FakeLibvirt(Faults):
         """By UUID."""
         found = self._networks.get(uuid)
         return None if found is None else self._network(found)
+
+    @counted
+    def network_autostarts(self, name: str) -> bool:
+        """Unless ``stopped_at_boot`` says otherwise."""
+        return self._named(name).name not in self.stopped_at_boot
 
     @counted
     def define_network(self, name: str, xml: str) -> None:
@@ -414,6 +479,14 @@ class FakeLibvirt(Faults):
         return FakeConsole()
 
     @counted
+    def watch_console(self, uuid: str, name: str, *, take_over: bool) -> FakeConsole:
+        """The console it has; what was written and not read yet is still there."""
+        found = self._there(uuid, name)
+        if not found.active or found.console is None:
+            raise self._no(55, name)
+        return found.console
+
+    @counted
     def is_running(self, uuid: str, name: str) -> bool:
         """Whether it runs."""
         return uuid in self._domains and self._domains[uuid].active
@@ -448,6 +521,12 @@ class FakeLibvirt(Faults):
         if place is None:
             raise self._no(50, name)
         self.resize_volume(place[0], place[1].name, size_bytes)
+
+    @counted
+    def guest_clock_seconds(self, uuid: str) -> float | None:
+        """What ``guest_clocks`` says."""
+        found = self._domains.get(uuid)
+        return self.guest_clocks.get(found.name) if found is not None and found.active else None
 
     @counted
     def read_guest_file(self, uuid: str, path: str) -> bytes | None:

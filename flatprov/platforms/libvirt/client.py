@@ -18,12 +18,13 @@ from typing import Any, NamedTuple, TypeVar
 from xml.etree import ElementTree
 
 from flatprov.errors import MissingDependencyError, PlatformError
-from flatprov.platforms.libvirt import console, faults, transfer
+from flatprov.platforms.libvirt import console, facts, faults, transfer
 
 T = TypeVar("T")
 
 CALLS_AT_ONCE = 4
 _POOL_BUSY_SECONDS = 60.0
+_CELLS = 64  # more NUMA cells than a host has
 _MACS_LAST_SECONDS = 30.0
 _KEEPALIVE_SECONDS, _KEEPALIVE_MISSES = 5, 3
 _UPDATE_DELETE, _UPDATE_ADD_LAST, _SECTION_DHCP_HOST = 2, 3, 4
@@ -211,7 +212,63 @@ class Client:
                 found |= {str(domain.get("type")) for domain in node.iter("domain")}
         return found
 
+    def host_facts(self) -> facts.HostFacts:
+        """Versions, confinement and huge pages."""
+        with self._calls("host"):
+            capabilities = self._connection.getCapabilities()
+            library, hypervisor = int(self._connection.getLibVersion()), int(self._connection.getVersion())
+        free: dict[int, int] = {}
+        with contextlib.suppress(self._libvirt.libvirtError):  # drivers without it
+            sizes = facts.page_sizes(capabilities)
+            for cell in self._connection.getFreePages(sizes, 0, _CELLS).values() if sizes else ():
+                free = {size: free.get(size, 0) + int(count) for size, count in cell.items()}
+        return facts.host(capabilities, library, hypervisor, free)
+
+    def refusal(self, xml: str) -> str:
+        """Why the host could not run a definition; empty when it could. Nothing is defined or started.
+
+        The daemon works out QEMU's command line, firmware files and devices included, and throws it away.
+
+        Raises:
+            DeniedError: this connection may not manage machines.
+        """
+        unsupported = {3, 35, 67, 84}  # NO_SUPPORT, XML_DETAIL, CONFIG_UNSUPPORTED, OPERATION_UNSUPPORTED
+        failed = {1, 9, 38}  # INTERNAL_ERROR, OPERATION_FAILED, SYSTEM_ERROR (a firmware file that is not there)
+        try:
+            self._connection.domainXMLToNative("qemu-argv", xml, 0)
+        except self._libvirt.libvirtError as error:
+            if error.get_error_code() in unsupported | failed and self._connection.isAlive():
+                return " ".join(str(error).split())
+            raise faults.translate(error.get_error_code(), str(error), "host", self.uri) from error
+        return ""
+
+    def interfaces(self) -> list[tuple[str, str]]:
+        """Name and XML of the host's own interfaces; with addresses only where libvirt is built with netcf."""
+        try:
+            found = self._connection.listAllInterfaces(0)
+        except self._libvirt.libvirtError:  # a daemon without the interface driver
+            return []
+        return self._each(found, lambda one: (str(one.name()), str(one.XMLDesc(0))), "interfaces")
+
     # --- storage -----------------------------------------------------------------------------------------------------
+
+    def pools(self) -> list[facts.Pool]:
+        """Every storage pool of the host, started or not."""
+
+        def read(one: Any) -> facts.Pool:
+            return facts.pool(one.XMLDesc(0), active=bool(one.isActive()), autostart=bool(one.autostart()))
+
+        with self._calls("storage pools"):
+            found = self._connection.listAllStoragePools(0)
+        return self._each(found, read, "storage pools")
+
+    def last_change_seconds(self, pool: str) -> float:
+        """When the newest file of a running pool was changed, by the host's clock; 0 when there is none."""
+        where = self._found(lambda: self._connection.storagePoolLookupByName(pool), f"storage pool {pool}")
+        with self._calls(f"storage pool {pool}"):
+            found = where.listAllVolumes(0) if where is not None and where.isActive() else []
+        times = self._each(found, lambda one: facts.changed_seconds(one.XMLDesc(0)), f"storage pool {pool}")
+        return max(times, default=0.0)
 
     def _pool(self, pool: str) -> Any:
         found = self._found(lambda: self._connection.storagePoolLookupByName(pool), f"storage pool {pool}")
@@ -314,6 +371,11 @@ class Client:
             lambda: _network(self._connection.networkLookupByUUIDString(uuid)), f"network {uuid}"
         )
         return found
+
+    def network_autostarts(self, name: str) -> bool:
+        """Whether a network starts with its host."""
+        with self._calls(f"network {name}"):
+            return bool(self._connection.networkLookupByName(name).autostart())
 
     def define_network(self, name: str, xml: str) -> None:
         """Define a network, or redefine the one of the same UUID."""
@@ -431,6 +493,18 @@ class Client:
         with self._calls(name):
             return console.Console(self._libvirt, self._connection, self._connection.lookupByUUIDString(uuid), 1)
 
+    def watch_console(self, uuid: str, name: str, *, take_over: bool) -> console.Console:
+        """The console of a running domain, to look at.
+
+        Args:
+            uuid: the domain.
+            name: what to call it in an error.
+            take_over: end the session of another program that has it; without this such a one is an error.
+        """
+        with self._calls(name):
+            domain = self._connection.lookupByUUIDString(uuid)
+            return console.Console(self._libvirt, self._connection, domain, int(take_over))
+
     def firmware_prints(self, xml: str, limit_seconds: float) -> bool:
         """Run a transient machine until its firmware prints; False when it does not start or stays silent."""
         paused, gone_with_us, force = 1, 2, 1
@@ -505,6 +579,14 @@ class Client:
         where = self._pool(pool)
         with self._calls(f"volume {name}"):
             where.storageVolLookupByName(name).resize(size_bytes, 0)
+
+    def guest_clock_seconds(self, uuid: str) -> float | None:
+        """The guest's clock (Unix time) by the guest agent; None when it does not answer."""
+        try:
+            found = self._connection.lookupByUUIDString(uuid).getTime(0)
+        except self._libvirt.libvirtError:
+            return None
+        return float(found["seconds"]) + float(found["nseconds"]) / 1e9
 
     def read_guest_file(self, uuid: str, path: str) -> bytes | None:
         """A small file of the guest by the guest agent; None when the agent or the file does not answer."""

@@ -7,12 +7,14 @@ taken for its own.
 from __future__ import annotations
 
 import hashlib
+import re
 import uuid
 
 _NAMESPACE = uuid.UUID("6f1c0f0a-5f0e-5d6a-9c55-0f7ac1a7c0de")  # ours; changing it orphans every existing machine
 _QEMU_MAC_PREFIX = "52:54:00"  # the range that QEMU and libvirt use
 _BRIDGE_PREFIX = "fp-"
 _BRIDGE_NAME_LIMIT = 15  # Linux interface names
+_NODE_VOLUME = re.compile(r".+\.[0-9a-f]{8}\.(root\.qcow2|ign)")
 
 
 def domain_uuid(owner: str, name: str) -> str:
@@ -45,6 +47,11 @@ def root_volume(name: str, domain: str) -> str:
 def ignition_volume(name: str, domain: str) -> str:
     """The Ignition config of a node; it exists only until the first boot succeeded."""
     return f"{name}.{domain[:8]}.ign"
+
+
+def is_node_volume(name: str) -> bool:
+    """Whether a volume is named as one of a node's own."""
+    return _NODE_VOLUME.fullmatch(name) is not None
 
 
 def base_volume(version: str, sha512: str, kind: str) -> str:

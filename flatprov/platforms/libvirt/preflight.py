@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from flatprov.errors import DuplicateError, FlatprovError, ForeignObjectError, OutOfSpaceError, PlatformError
-from flatprov.platforms.finding import Finding, Level
+from flatprov.errors import DuplicateError, ForeignObjectError
+from flatprov.platforms.finding import Finding
 from flatprov.platforms.libvirt import domain
+from flatprov.platforms.libvirt.checks import hypervisor, memory, outcome, storage
 from flatprov.platforms.libvirt.client import Client
-from flatprov.platforms.libvirt.settings import MIB, HostChoice, NodeInputs
-
-_HEADROOM_BYTES = 256 * MIB  # an overlay grows with use; a pool with less than this left would fail during first boot
+from flatprov.platforms.libvirt.settings import HostChoice, NodeInputs
 
 
 def node(client: Client, inputs: NodeInputs, host: HostChoice, uuid: str, mac: str) -> Iterator[Finding]:
@@ -31,26 +30,16 @@ def node(client: Client, inputs: NodeInputs, host: HostChoice, uuid: str, mac: s
     yield _accelerator(client, inputs)
 
 
-def _ok(check: str, inputs: NodeInputs) -> Finding:
-    return Finding(check=check, level=Level.OK, subject=inputs.name, text="ok")
-
-
-def _error(
-    check: str, inputs: NodeInputs, text: str, fix: str, path: str, error: type[FlatprovError] = PlatformError
-) -> Finding:
-    return Finding(check=check, level=Level.ERROR, subject=inputs.name, text=text, fix=fix, path=path, error=error)
-
-
 def _name(client: Client, inputs: NodeInputs, uuid: str) -> Finding:
     check = "the name is free, or ours"
     there = client.find_domain_name(inputs.name)
     if there is None or there.uuid == uuid:
-        return _ok(check, inputs)
+        return outcome.ok(check, inputs.name)
     marked = domain.parse(there.xml)
     whose = f"belongs to the stack {marked.mark.owner}" if marked else "was not made by flatprov"
-    return _error(
+    return outcome.error(
         check,
-        inputs,
+        inputs.name,
         f"{client.uri} has a domain of this name that {whose}; it was left alone",
         "give this pool another name, set the platform's prefix, or remove that domain by hand",
         "name",
@@ -63,56 +52,33 @@ def _mac(client: Client, inputs: NodeInputs, uuid: str, mac: str) -> Finding:
     other_uuid, other_name = client.mac_owners().get(mac.lower(), (uuid, ""))
     if other_uuid != uuid:
         text = f"its MAC address {mac} belongs to the domain {other_name} on {client.uri}"
-        return _error(check, inputs, text, "give one of the two another mac", "mac", DuplicateError)
-    return _ok(check, inputs)
+        return outcome.error(check, inputs.name, text, "give one of the two another mac", "mac", DuplicateError)
+    return outcome.ok(check, inputs.name)
 
 
 def _address(client: Client, inputs: NodeInputs, host: HostChoice, mac: str) -> Finding:
     check = "no other machine has the address reserved"
     if client.find_network(host.network) is None:
-        return _ok(check, inputs)  # a preview, before the network exists
+        return outcome.ok(check, inputs.name)  # a preview, before the network exists
     for other_mac, other_name, address in client.reservations(host.network):
         if address == inputs.address and other_mac.lower() != mac.lower():
             text = f"its address {address} is reserved for {other_name} ({other_mac}) in network {host.network}"
-            return _error(check, inputs, text, "give the pool another first_address", "address", DuplicateError)
-    return _ok(check, inputs)
+            return outcome.error(
+                check, inputs.name, text, "give the pool another first_address", "address", DuplicateError
+            )
+    return outcome.ok(check, inputs.name)
 
 
 def _memory(client: Client, inputs: NodeInputs) -> Finding:
-    check = "the host has the memory"
     total, available = client.memory_mib()
-    if inputs.memory_mib > total:
-        text = f"it wants {inputs.memory_mib} MiB of memory and {client.uri} has {total} MiB in all"
-        return _error(check, inputs, text, "ask for less, or use another host", "memoryMib", OutOfSpaceError)
-    if inputs.memory_mib > available:
-        return Finding(
-            check=check,
-            level=Level.WARNING,
-            subject=inputs.name,
-            text=f"it wants {inputs.memory_mib} MiB of memory and {client.uri} has {available} MiB available now",
-            fix="stop something there, or expect it to swap",
-        )
-    return _ok(check, inputs)
+    return memory.enough(inputs.name, client.uri, inputs.memory_mib, total, available)
 
 
 def _space(client: Client, inputs: NodeInputs, host: HostChoice) -> Finding:
-    check = "the storage pool has room"
     free = client.pool_free_bytes(host.storage_pool)
-    if free < min(inputs.disk_bytes, _HEADROOM_BYTES):
-        text = f"storage pool {host.storage_pool} on {client.uri} has {free // MIB} MiB left, too little for a boot"
-        return _error(
-            check, inputs, text, "free some space there, or name another pool", "storagePool", OutOfSpaceError
-        )
-    return _ok(check, inputs)
+    return storage.room(inputs.name, client.uri, host.storage_pool, free, inputs.disk_bytes)
 
 
 def _accelerator(client: Client, inputs: NodeInputs) -> Finding:
-    check = "the host's emulator can run it"
     offered = client.domain_types("x86_64")
-    if not offered:
-        text, fix = f"{client.uri} has no emulator for x86_64", "install qemu-system-x86 there"
-        return _error(check, inputs, text, fix, "accelerator")
-    if inputs.accelerator == "kvm" and "kvm" not in offered:
-        fix = 'load the kvm module there, or set accelerator to "tcg" (slow)'
-        return _error(check, inputs, f"{client.uri} offers no KVM", fix, "accelerator")
-    return _ok(check, inputs)
+    return hypervisor.emulator(inputs.name, client.uri, "x86_64", offered, inputs.accelerator)
