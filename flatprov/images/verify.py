@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from os import PathLike
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 MAX_SIGNED_TEXT_BYTES = 1 << 20
 """Larger digest files and signatures are refused unread."""
 
+_CLOCK_DIFFERENCE = timedelta(days=1)
 _SHA512_LINE = re.compile(r"([0-9a-fA-F]{128})[ \t]+\*?(\S.*)")
 _SIGNATURE_BLOCK = re.compile(rb"-----BEGIN PGP SIGNATURE-----.*?-----END PGP SIGNATURE-----", re.DOTALL)
 
@@ -93,7 +94,11 @@ def verify_clearsigned(key: PublicKey, text: bytes, subject: str) -> tuple[bytes
         raise _unsigned(subject)
     blocks = _SIGNATURE_BLOCK.findall(text)
     if len(blocks) != 1:
-        raise _unsigned(subject) if not blocks else image_error("bad-signature", subject, "holds more than one message")
+        if blocks:
+            raise image_error("bad-signature", subject, "holds more than one message")
+        raise image_error(
+            "unsigned", subject, "says that it is signed, but its signature was stripped", "use another source"
+        )
     signatures = _signatures(blocks[0], subject)
     acceptable = {}
     refusals: list[ImageError] = []
@@ -172,7 +177,7 @@ def _signatures(data: bytes, subject: str) -> list[Sig]:
         raise image_error(
             "unsigned",
             subject,
-            "its signature file holds no signature",
+            "its signature file holds no signature, or more than signatures",
             "check that the server did not answer with a web page",
         )
     return found
@@ -194,14 +199,23 @@ def _acceptable(key: PublicKey, signature: Sig, subject: str) -> SigningKey:
             "revoked-key", subject, f"is signed by the revoked sub-key {signer.fingerprint}", "choose another release"
         )
     created = _created(signature, subject)
-    if not signer.valid_at(created):
-        until = f"{signer.expires:%Y-%m-%d}" if signer.expires else "for ever"
+    primary = key.signing_keys[key.fingerprint]
+    for part, one in (("sub-key", signer), ("primary key", primary)):
+        if not one.valid_at(created):
+            until = f"{one.expires:%Y-%m-%d}" if one.expires else "for ever"
+            raise image_error(
+                "key-not-valid",
+                subject,
+                f"was signed on {created:%Y-%m-%d}, but {part} {one.fingerprint} "
+                f"is valid from {one.created:%Y-%m-%d} to {until}",
+                "get a newer copy of the key, or choose another release",
+            )
+    if created > datetime.now(timezone.utc) + _CLOCK_DIFFERENCE:
         raise image_error(
             "key-not-valid",
             subject,
-            f"was signed on {created:%Y-%m-%d} by sub-key {signer.fingerprint}, "
-            f"which is valid from {signer.created:%Y-%m-%d} to {until}",
-            "get a newer copy of the key, or choose another release",
+            f"says it was signed on {created:%Y-%m-%d}, which is still to come",
+            "check this machine's clock",
         )
     return signer
 

@@ -54,10 +54,54 @@ def test_outside_the_keys_time(key_folder: Path, vendor: Signer) -> None:
     old_copy = signer.public
     signer.gpg("--quick-set-expire", signer.fingerprint, "9y", signer.subkeys[0], at="20210601")
     signature = signer.detached(b"image", "20230101")
-    with pytest.raises(ImageError, match=r"signed on 2023-01-01 .* valid from 2021-01-01 to 2022-01-01") as error:
+    with pytest.raises(
+        ImageError, match=r"signed on 2023-01-01, but sub-key .* valid from 2021-01-01 to 2022-01-01"
+    ) as error:
         verify_detached(load_key(old_copy, signer.fingerprint), signature, "x", data=b"image")
     assert code_of(error) == "key-not-valid"
     assert verify_detached(load_key(signer.public, signer.fingerprint), signature, "x", data=b"image")
+
+
+def test_outside_the_primary_keys_time(key_folder: Path, tmp_path: Path) -> None:
+    """The sub-key is valid for long, the key it belongs to is not: an older copy says so."""
+    from signers import make_signer
+
+    signer = make_signer(key_folder / "r", "renewed", (("20210101", "9y"),))
+    signer.gpg("--quick-set-expire", signer.fingerprint, "1y", at="20210201")
+    old_copy = signer.public
+    within = signer.detached(b"image", "20210601")
+    signer.gpg("--quick-set-expire", signer.fingerprint, "9y", at="20210701")
+    signature = signer.detached(b"image", "20230101")
+    old = load_key(old_copy, signer.fingerprint)
+    with pytest.raises(ImageError, match=r"signed on 2023-01-01, but primary key .* to 2022-02-01") as error:
+        verify_detached(old, signature, "x", data=b"image")
+    assert code_of(error) == "key-not-valid"
+    assert verify_detached(old, within, "x", data=b"image")
+    assert verify_detached(load_key(signer.public, signer.fingerprint), signature, "x", data=b"image")
+    assert signer.second_opinion(signature, b"image", tmp_path) == "VALIDSIG"
+
+
+def test_signed_in_the_future(vendor: Signer) -> None:
+    """A machine whose clock is wrong, or a signature that is to last longer than its key."""
+    signature = vendor.detached(b"image", "20330101")
+    with pytest.raises(ImageError, match=r"signed on 2033-01-01, which is still to come. Check .* clock") as error:
+        verify_detached(load_key(vendor.public, vendor.fingerprint), signature, "x", data=b"image")
+    assert code_of(error) == "key-not-valid"
+
+
+@pytest.mark.parametrize(
+    "tail", [b"\n", b"junk", b"\x00" * 64, bytes([0xC2, 0xC0])], ids=["line", "text", "zeros", "cut"]
+)
+def test_bytes_after_a_signature(tail: bytes, vendor: Signer) -> None:
+    """Read to the end: what follows a good signature is another signature, or the file is refused."""
+    key = load_key(vendor.public, vendor.fingerprint)
+    signature = vendor.detached(b"image", "20260101")
+    with pytest.raises(ImageError) as error:
+        verify_detached(key, signature + tail, "x", data=b"image")
+    assert code_of(error) == "unsigned"
+    with pytest.raises(ImageError) as error:
+        verify_detached(key, signature, "x", data=b"image" + tail)
+    assert code_of(error) == "bad-signature"
 
 
 def test_revoked_subkey(
