@@ -72,13 +72,13 @@ def _feeds(releases: Mapping[Version, dict[str, Any]], years: Mapping[int, str])
 
 def _years(feed: Mapping[str, Any]) -> dict[int, str]:
     """The LTS streams of a feed: major version to alias (``current-2024``)."""
-    return {
-        number.major: alias
-        for alias, entry in feed.items()
-        if alias.startswith(_YEARS)
-        for version, other in feed.items()
-        if other == entry and (number := Version.parse_or_none(version))
-    }
+    found = {}
+    for alias in (key for key in feed if key.startswith(_YEARS)):
+        same = [Version.parse_or_none(version) for version, entry in feed.items() if entry == feed[alias]]
+        newest = max((number for number in same if number), default=None)
+        if newest is not None:
+            found[newest.major] = alias
+    return found
 
 
 def _kept(mirror: Mirror) -> dict[str, Any]:

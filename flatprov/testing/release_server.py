@@ -8,7 +8,7 @@ import ssl
 import tempfile
 import threading
 from collections.abc import Mapping
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -170,8 +170,10 @@ class ReleaseServer:
             path = placed[key] = release_url(channel, architecture, version, name, mirror="/").replace("//", "/")
             self.files[ALIASES.get(key, key)] = self.files[key] = self.serve(path, data)
             self.sign(path)
-        now = f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M:%S} +0000"
-        self._list(channel, version, architecture, release_date or now, {**_SOFTWARE, **(software or {})}, aliases)
+        # no two alike: a feed's aliases are copies of entries, so equal entries could not be told apart
+        moment = datetime.now(timezone.utc) + timedelta(seconds=len(self._feeds.get("all", {})))
+        date = release_date or f"{moment:%Y-%m-%d %H:%M:%S} +0000"
+        self._list(channel, version, architecture, date, {**_SOFTWARE, **(software or {})}, aliases)
         self.serve(_path(signing_key_url(channel, mirror="http://m")), self.signer.public)
         return placed
 
