@@ -12,10 +12,12 @@ from pathlib import Path
 
 from flatprov.errors import CancelledError
 from flatprov.images.failures import disk_error
+from flatprov.images.sparse import data_digest
 
 Progress = Callable[[int, int], None]
 
 _CHUNK_BYTES = 1 << 20
+_DIGESTS = ("sha512", "data_digest")
 _RACY_NS = 50_000_000  # a change so soon after hashing may leave the same time stamp
 
 
@@ -39,25 +41,51 @@ class Remembered:
         try:
             before = _stamp(path)
             record = self._read(path)
-            if record and record["stamp"] == before:
+            if record and record["stamp"] == before and "sha512" in record:
                 return str(record["sha512"])
             digest = _hash(path, progress, cancelled)
             after = _stamp(path)
         except OSError as error:
             raise disk_error(path.name, error, str(path)) from None
         if before == after and time.time_ns() - max(after[1], after[2]) > _RACY_NS:
-            self._write(path, after, digest)
+            kept = {kind: record[kind] for kind in _DIGESTS if kind in record} if record else {}
+            self._write(path, after, {**(kept if record and record["stamp"] == after else {}), "sha512": digest})
         return digest
-
-    def recorded(self, path: Path) -> str | None:
-        """The SHA-512 of the record, whether or not the file changed since; None without a record."""
-        record = self._read(path)
-        return str(record["sha512"]) if record else None
 
     def remember(self, path: Path, sha512: str) -> None:
         """Record a digest that was just computed over a file that nobody else writes."""
         with contextlib.suppress(OSError):
-            self._write(path, _stamp(path), sha512.lower())
+            self._write(path, _stamp(path), {"sha512": sha512.lower()})
+
+    def remember_data(self, path: Path, data_digest: str) -> None:
+        """Record a `flatprov.images.sparse.data_digest` that was just computed while writing the file."""
+        with contextlib.suppress(OSError):
+            self._write(path, _stamp(path), {"data_digest": data_digest})
+
+    def is_unchanged(self, path: Path) -> bool:
+        """Whether a file that has a `data_digest` is as it was then: by its stamp, else by all of its bytes."""
+        record = self._read(path)
+        if record is None or "data_digest" not in record:
+            return False
+        try:
+            stamp = _stamp(path)
+            if record["stamp"] == stamp:
+                return True
+            if data_digest(path) != record["data_digest"] or _stamp(path) != stamp:
+                return False
+        except OSError:
+            return False
+        self._write(path, stamp, {"data_digest": record["data_digest"]})
+        return True
+
+    def recorded(self, path: Path) -> dict[str, str]:
+        """The digests of the record by kind, whether or not the file changed since."""
+        record = self._read(path) or {}
+        return {kind: str(record[kind]) for kind in _DIGESTS if kind in record}
+
+    def forget(self, path: Path) -> None:
+        """Remove the record of a file that is gone or not to be believed."""
+        self._record_path(path).unlink(missing_ok=True)
 
     def _record_path(self, path: Path) -> Path:
         return self.folder / (hashlib.sha256(os.fsencode(os.path.realpath(path))).hexdigest() + ".json")
@@ -67,14 +95,15 @@ class Remembered:
             record = json.loads(self._record_path(path).read_bytes())
         except (OSError, ValueError):
             return None
-        return record if isinstance(record, dict) and {"stamp", "sha512"} <= record.keys() else None
+        usable = isinstance(record, dict) and "stamp" in record and any(kind in record for kind in _DIGESTS)
+        return record if usable else None
 
-    def _write(self, path: Path, stamp: list[int], sha512: str) -> None:
+    def _write(self, path: Path, stamp: list[int], digests: dict[str, object]) -> None:
         with contextlib.suppress(OSError):
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             target = self._record_path(path)
             new = target.with_name(f"{target.name}.{os.getpid()}.{time.monotonic_ns()}")
-            new.write_text(json.dumps({"path": os.path.realpath(path), "stamp": stamp, "sha512": sha512}))
+            new.write_text(json.dumps({"path": os.path.realpath(path), "stamp": stamp, **digests}))
             new.replace(target)
 
 

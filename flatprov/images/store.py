@@ -119,17 +119,23 @@ class Store:
         path = self._unpacked(source_sha512, file_name)
         if not path.is_file():
             return None
-        known = self.digests.recorded(path)
-        if known and self.digests.sha512(path) == known:
+        if self.digests.is_unchanged(path):
             return path
         path.unlink(missing_ok=True)
         return None
 
-    def commit_unpacked(self, part: Path, source_sha512: str, file_name: str, sha512: str) -> Path:
-        """Give an unpacked, synced file its place; atomic. Without its record it is unpacked again."""
+    def commit_unpacked(self, part: Path, source_sha512: str, file_name: str, data_digest: str) -> Path:
+        """Give an unpacked, synced file its place; atomic. Without its record it is unpacked again.
+
+        Args:
+            part: the file.
+            source_sha512: of the verified file it was unpacked from.
+            file_name: its name.
+            data_digest: what `flatprov.images.unpack` returned.
+        """
         path = self._unpacked(source_sha512, file_name)
         self._place(part, path)
-        self.digests.remember(path, sha512)
+        self.digests.remember_data(path, data_digest)
         return path
 
     def note(self, key: str, sha512: str) -> None:

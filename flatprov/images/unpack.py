@@ -1,19 +1,21 @@
 """Unpacking one compressed file as a stream: bounded in memory and size, sparse where the content is zeros.
 
-Only for bytes that are verified already.
+Only for bytes that are verified already. Unpacking does not begin while the file is still arriving, though that would
+save time: a decompressor is the largest piece of code that sees the bytes, so it sees none that nobody vouches for.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, cast
+from typing import Any
 
 from flatprov.errors import CancelledError
+from flatprov.images.bzip2 import open_bzip2
 from flatprov.images.failures import disk_error, image_error
 from flatprov.images.formats import Format
+from flatprov.images.sparse import Readable, SparseWriter, blocks
 
 Progress = Callable[[int, int], None]
 
@@ -22,9 +24,6 @@ MAX_UNPACKED_BYTES = 64 << 30
 
 STREAMED: tuple[Format, ...] = ("bz2", "gzip", "xz")
 """The formats that hold one compressed stream."""
-
-_BLOCK_BYTES = 1 << 20
-_HOLE_BYTES = 64 * 1024
 
 
 def unpack_stream(
@@ -46,75 +45,121 @@ def unpack_stream(
         cancelled: asked between blocks.
 
     Returns:
-        The SHA-512 of the unpacked bytes, hex.
+        The `flatprov.images.sparse.data_digest` of what was written.
 
     Raises:
         ImageError: damaged, too large, or no space.
         CancelledError: stopped by the user.
     """
+    total = source.stat().st_size
+    with damage_is_told(source.name):
+        opened = _open(source, found)
+    with opened as stream:
+
+        def tick() -> None:
+            if cancelled is not None and cancelled():
+                raise CancelledError(source.name, "unpacking was stopped", "run again: the verified file is kept")
+            if progress is not None:
+                progress(min(_packed_offset(stream), total), total)
+
+        return write_sparse(Guarded(stream, source.name), target, source.name, max_bytes, tick)
+
+
+def write_sparse(
+    stream: Readable,
+    target: Path,
+    subject: str,
+    max_bytes: int = MAX_UNPACKED_BYTES,
+    tick: Callable[[], None] = lambda: None,
+) -> str:
+    """Write a stream to a file, sparse, and sync it. The file is removed if that fails.
+
+    Args:
+        stream: read to its end.
+        target: created or overwritten.
+        subject: for messages.
+        max_bytes: refuse to write more.
+        tick: called for each 1 MiB; may raise.
+
+    Returns:
+        Its `flatprov.images.sparse.data_digest`.
+
+    Raises:
+        ImageError: too large, or the disk refused.
+    """
     try:
-        with source.open("rb") as packed, _open(packed, found) as stream, target.open("wb") as out:
-            digest = _copy(stream, out, source, max_bytes, lambda: _tick(packed, progress, cancelled, source))
-            out.flush()
-            os.fsync(out.fileno())
+        with target.open("wb", buffering=0) as out:
+            writer = SparseWriter(out.fileno())
+            for block in blocks(stream):
+                if writer.size_bytes + len(block) > max_bytes:
+                    raise image_error(
+                        "too-large", subject, f"unpacks to more than {max_bytes} bytes", "raise the limit"
+                    )
+                writer.write(block)
+                tick()
+            return writer.finish()
     except BaseException as error:
         target.unlink(missing_ok=True)
-        if isinstance(error, EOFError) or (isinstance(error, OSError) and error.errno is None):
-            # the decompressors raise OSError without a number for damaged data
-            raise image_error("unpack", source.name, f"is damaged: {error}", "get the file again") from None
-        if isinstance(error, OSError):
-            raise disk_error(source.name, error, str(target.parent)) from None
-        if isinstance(error, _damage_errors()):
-            raise image_error("unpack", source.name, f"is damaged: {error}", "get the file again") from None
+        if isinstance(error, OSError) and error.errno is not None:
+            raise disk_error(subject, error, str(target.parent)) from None
         raise
-    return digest
 
 
-def _damage_errors() -> tuple[type[Exception], ...]:
+class Guarded:
+    """A stream whose damage is told as ImageError, and nobody else's errors are."""
+
+    def __init__(self, stream: Readable, subject: str) -> None:
+        self._stream = stream
+        self._subject = subject
+
+    def read(self, size: int = -1, /) -> bytes:
+        """At most so many bytes; none at the end."""
+        with damage_is_told(self._subject):
+            return self._stream.read(size)
+
+
+@contextmanager
+def damage_is_told(subject: str) -> Iterator[None]:
+    """Turn what decompressors raise for damaged data into an ImageError."""
     import lzma
+    import zipfile
     import zlib
 
-    return (lzma.LZMAError, zlib.error)
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None:
+            raise disk_error(subject, error, subject) from None
+        raise _damaged(subject, error) from None  # the decompressors raise OSError without a number
+    except (EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile) as error:
+        raise _damaged(subject, error) from None
+    except (RuntimeError, ValueError) as error:
+        if isinstance(error, NotImplementedError | RecursionError | UnicodeError):
+            raise
+        raise _damaged(subject, error) from None  # rapidgzip
 
 
-def _open(packed: IO[bytes], found: Format) -> IO[bytes]:
+def _damaged(subject: str, error: Exception) -> Exception:
+    return image_error("unpack", subject, f"is damaged: {error}", "get the file again")
+
+
+def _open(source: Path, found: Format) -> Any:
     if found == "bz2":
-        import bz2
-
-        return cast("IO[bytes]", bz2.BZ2File(packed))
+        return open_bzip2(source)
     if found == "gzip":
         import gzip
 
-        return cast("IO[bytes]", gzip.GzipFile(fileobj=packed))
+        return gzip.open(source)  # reads all members to the end of the file; anything else there is an error
     if found == "xz":
         import lzma
 
-        return cast("IO[bytes]", lzma.LZMAFile(packed))
-    raise image_error("unpack", getattr(packed, "name", "file"), f"cannot be unpacked: {found}", "unpack it by hand")
+        return lzma.open(source)
+    raise image_error("unpack", source.name, f"cannot be unpacked: {found}", "unpack it by hand")
 
 
-def _copy(stream: IO[bytes], out: IO[bytes], source: Path, max_bytes: int, tick: Callable[[], None]) -> str:
-    digest = hashlib.sha512()
-    written = 0
-    zeros = bytes(_HOLE_BYTES)
-    while block := stream.read(_BLOCK_BYTES):
-        written += len(block)
-        if written > max_bytes:
-            raise image_error("too-large", source.name, f"unpacks to more than {max_bytes} bytes", "raise the limit")
-        digest.update(block)
-        for start in range(0, len(block), _HOLE_BYTES):
-            piece = block[start : start + _HOLE_BYTES]
-            if piece == zeros:
-                out.seek(len(piece), os.SEEK_CUR)
-            else:
-                out.write(piece)
-        tick()
-    out.truncate(written)
-    return digest.hexdigest()
-
-
-def _tick(packed: IO[bytes], progress: Progress | None, cancelled: Callable[[], bool] | None, source: Path) -> None:
-    if cancelled is not None and cancelled():
-        raise CancelledError(source.name, "unpacking was stopped", "run again: the verified file is kept")
-    if progress is not None:
-        progress(packed.tell(), source.stat().st_size)
+def _packed_offset(stream: Any) -> int:
+    """How far the packed file was read."""
+    if hasattr(stream, "tell_compressed"):
+        return int(stream.tell_compressed()) // 8  # in bits
+    inner = getattr(stream, "fileobj", None) or getattr(stream, "_fp", None)
+    return int(inner.tell()) if inner is not None else 0
