@@ -122,7 +122,7 @@ def checked(codes: Iterable[str]) -> frozenset[str]:
     wanted = [codes] if isinstance(codes, str) else list(codes)
     for one in wanted:
         if one not in CODES:
-            near = get_close_matches(str(one), CODES, n=1)
+            near = get_close_matches(str(one)[:60].lower().replace("_", "-"), CODES, n=1)
             fix = f"did you mean {near[0]}?" if near else "docs/findings/index.md lists all codes"
             raise ConfigError("silence", f"there is no finding {str(one)[:60]!r}", fix, path="silence")
     return frozenset(wanted)

@@ -12,19 +12,26 @@ from flatprov.ignition.report import Entry
 
 _MOST_BYTES: Final = 64 << 10
 _PRIVATE_KEY: Final = re.compile(rb"-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY")
-_NAMED: Final = rb"(?:pass(?:word|wd|phrase)|secret|token|api[_-]?key|secret[_-]?(?:access[_-]?)?key|key-data)"
-#: An assignment to a name that ends in password, token or the like. Not the value of a variable, a path or a template.
-_ASSIGNED: Final = re.compile(
-    rb"""(?i:%s)["']?[ \t]*[=:][ \t]*["']?(?P<value>[^\s"'$%%/{<(`#&*\[][^\s"'<>(){}]{7,})""" % _NAMED
+#: What names of secrets end in, each behind a word without which none of its kind can occur: texts are searched for
+#: these with ``bytes.find``, which is far faster than one expression over all of a text.
+_NAMES: Final = (
+    (b"pass", (b"password", b"passwd", b"passphrase")),
+    (b"secret", (b"secret",)),
+    (b"token", (b"token",)),
+    (
+        b"key",
+        (b"api_key", b"api-key", b"apikey", b"secret_key", b"secret-key", b"access_key", b"accesskey", b"key-data"),
+    ),
 )
-_PLAIN_NAME: Final = re.compile(rb"(?i:pass(?:word|wd|phrase)|key-data)$")
+_PLAIN_NAMES: Final = frozenset({b"password", b"passwd", b"passphrase", b"key-data"})
+#: The value assigned to such a name. Not the value of a variable, a path or a template.
+_VALUE: Final = re.compile(rb"""["']?[ \t]*[=:][ \t]*["']?([^\s"'$%/{<(`#&*\[][^\s"'<>(){}]{7,})""")
 _NO_SECRET: Final = re.compile(rb"[A-Za-z][a-z]*(?:[-_.][A-Za-z]+)*\Z|.*\.(?:conf|json|yaml|yml|txt|key|pem|crt)\Z")
 _EXAMPLE: Final = re.compile(rb"(?i:change|replace|your|example|redacted|x{6,}|\*{3,}|placeholder)")
-_KUBEADM: Final = re.compile(rb"(?<![A-Za-z0-9.])[a-z0-9]{6}\.[a-z0-9]{16}(?![A-Za-z0-9.])")
-_HASHED: Final = re.compile(rb"\$(?:2[abxy]|5|6|y)\$[./0-9A-Za-z$=]{20,}")
+_KUBEADM: Final = re.compile(rb"""["']?[ \t=:]+["']?[a-z0-9]{6}\.[a-z0-9]{16}(?![A-Za-z0-9.])""")
+_HASHES: Final = (b"$6$", b"$y$", b"$5$", b"$2a$", b"$2b$", b"$2y$")
+_HASHED: Final = re.compile(rb"\$(?:2[aby]|5|6|y)\$[./0-9A-Za-z$=]{20,}")
 _URL: Final = re.compile(rb"[a-z0-9+]{2,9}://[^\s/@:\"'$%{<]{1,99}:([^\s/@\"'$%{<]{3,})@")
-#: The words without which none of the above can match, in lower case.
-_WORDS: Final = (b"pass", b"secret", b"token", b"key", b"$6$", b"$y$", b"$2", b"$5$")
 #: Names of files that hold nothing but a secret.
 _SECRET_NAME: Final = re.compile(
     r"(?:^|[-_.])(?:token|tokens|secret|secrets|password|passwd|credentials?)(?:[-_.](?:csv|txt|env|conf))?$|\.key$",
@@ -79,28 +86,43 @@ def _is_secret(path: str, content: bytes) -> bool:
 def secret_in(data: bytes) -> bool:
     """Tell whether a text holds what is surely a secret: fewer kinds than ``is_sensitive`` encrypts."""
     head = data[:_MOST_BYTES]
-    lower = head.lower()
-    if b"://" in head and b"@" in head:
-        found = _URL.search(head)
-        if found and not _EXAMPLE.search(found[1]) and not _comment(head, found.start()):
-            return True
-    if not any(word in lower for word in _WORDS):
-        return False
     if b"-----BEGIN" in head and _PRIVATE_KEY.search(head):
         return True
-    if b"$" in head and any(not _comment(head, one.start()) for one in _HASHED.finditer(head)):
-        return True
-    if b"token" in lower and any(not _comment(head, one.start()) for one in _KUBEADM.finditer(head)):
-        return True
-    return any(_assigns(one, head) for one in _ASSIGNED.finditer(head))
+    if b"@" in head and b"://" in head:
+        url = _URL.search(head)
+        if url and not _EXAMPLE.search(url[1]) and not _comment(head, url.start()):
+            return True
+    for kind in _HASHES if b"$" in head else ():
+        for position in _places(head, kind):
+            if _HASHED.match(head, position) and not _comment(head, position):
+                return True
+    lower = head.lower()
+    for word, names in _NAMES:
+        if word not in lower:
+            continue
+        for name in names:
+            for position in _places(lower, name):
+                if _assigns(name, head, position + len(name)) and not _comment(head, position):
+                    return True
+    return False
 
 
-def _assigns(found: re.Match[bytes], head: bytes) -> bool:
-    value = found["value"]
-    name = found[0][: found.start("value") - found.start()].rstrip(b" \t=:\"'")
-    if _EXAMPLE.search(value) or _comment(head, found.start()):
+def _places(data: bytes, word: bytes) -> Iterator[int]:
+    position = data.find(word)
+    while position >= 0:
+        yield position
+        position = data.find(word, position + len(word))
+
+
+def _assigns(name: bytes, head: bytes, end: int) -> bool:
+    """Tell whether behind a name stands a value that is a secret."""
+    found = _VALUE.match(head, end)
+    if found is None:
+        return name == b"token" and _KUBEADM.match(head, end) is not None
+    value = found[1]
+    if _EXAMPLE.search(value):
         return False
-    if _PLAIN_NAME.search(name):
+    if name in _PLAIN_NAMES:
         return not _NO_SECRET.match(value) or b"." not in value
     return any(48 <= one <= 57 for one in value) and not _NO_SECRET.match(value) and b"://" not in value
 

@@ -77,7 +77,7 @@ class _Walk:
                 self.found.append(entry("key-too-new", (*path, name), message, fix))
             kind = type(value)
             if kind is str:
-                if SUSPECT(value) and name not in SKIPPED:
+                if name not in SKIPPED and not value.startswith("data:") and SUSPECT(value):
                     self.found += in_value(value, (*path, name), name)
             elif kind is dict:
                 if field.shape is not None and field.kind is Kind.OBJECT:
@@ -90,7 +90,7 @@ class _Walk:
             if type(one) is dict:
                 if shape is not None:
                     self.object(shape, one, (*path, name, number))
-            elif type(one) is str and shape is None and SUSPECT(one) and name not in SKIPPED:
+            elif type(one) is str and shape is None and name not in SKIPPED and SUSPECT(one):
                 self.found += in_value(one, (*path, name, number), name)
 
     def _unknown(self, shape: Shape, name: str, path: Path) -> Entry:

@@ -44,8 +44,6 @@ SKIPPED: Final = frozenset({"contents", "gecos", "sshAuthorizedKeys", "passwordH
 
 def in_value(value: str, path: Path, name: str) -> Iterator[Entry]:
     """Find a place-holder in the value of a property."""
-    if name == "source" and value[:5].lower() == "data:":
-        return
     found = _ANY.search(value)
     if found:
         yield _entry(found[0], path, f"the value of {name}")
@@ -77,10 +75,12 @@ def find(view: View) -> Iterator[Entry]:
 
 def _sure(data: bytes) -> re.Match[bytes] | None:
     for pattern, words in _SURE:
-        if any(word in data for word in words):
-            found = _outside_comment(pattern.search(data), data)
-            if found:
-                return found
+        for word in words:
+            if word in data:
+                found = _outside_comment(pattern.search(data), data)
+                if found:
+                    return found
+                break
     return None
 
 
