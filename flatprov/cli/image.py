@@ -77,7 +77,7 @@ def _add_mirror(parser: argparse.ArgumentParser) -> None:
     _add_key(parser)
     parser.add_argument("--mirror", metavar="URL", help="copy from there; default: FLATPROV_MIRROR, else the publisher")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.set_defaults(run=_runner("image_mirror", "mirror"))
+    parser.set_defaults(run=_runner("image_mirror", "mirror"), parser=parser)
 
 
 def _add_release(parser: argparse.ArgumentParser) -> None:
@@ -113,6 +113,7 @@ def _runner(module: str, function: str) -> Callable[[argparse.Namespace], None]:
 
         try:
             getattr(importlib.import_module(f"flatprov.cli.{module}"), function)(options)
+            sys.stdout.flush()
         except FlatprovError as error:
             sys.exit(f"flatprov: {' '.join(str(error).split())}")
         except KeyboardInterrupt:

@@ -7,7 +7,6 @@ import json
 import sys
 
 from flatprov.cli.image_fetch import progress
-from flatprov.errors import ConfigError
 from flatprov.images.feeds import FeedSource, find_release
 from flatprov.images.keys import PINNED
 from flatprov.images.mirror import Mirror, Mirrored
@@ -21,7 +20,7 @@ def mirror(options: argparse.Namespace) -> None:
     platforms = list(dict.fromkeys(options.platform)) or ["qemu"]
     sysexts = [one for text in options.sysext for one in parse_sysext(text, architectures)]
     if not options.version and not sysexts:
-        raise ConfigError("flatprov image mirror", "it has nothing to do", "give --version or --sysext")
+        options.parser.error("nothing to do: give --version or --sysext")
     target = Mirror(
         options.folder,
         source=options.mirror,
