@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 MAX_BYTES: Final = 8 << 20
 #: Butane's own objects are 8 deep.
 MAX_DEPTH: Final = 64
-MAX_NODES: Final = 150_000
+#: A config of 500 files and 100 units has about 5,000.
+MAX_NODES: Final = 100_000
 
 _NULLS: Final = frozenset(("", "~", "null", "Null", "NULL"))
 
@@ -76,7 +77,7 @@ def compose(text: str) -> Node:
 def _malformed(error: MarkedYAMLError) -> Malformed:
     mark = error.problem_mark or error.context_mark
     problem, fix = (error.problem or error.context or "").strip(), "correct it there"
-    if "another document" in problem:
+    if "another document" in problem or "<document start>" in problem:
         problem, fix = "a second document begins here, which Butane would ignore", "keep one document"
     elif "duplicate anchor" in (error.context or "") + problem:
         problem, fix = "an anchor of this name exists already", "name each anchor once"

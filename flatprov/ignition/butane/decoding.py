@@ -36,6 +36,7 @@ class Decoder:
         self.noted: dict[str, list[tuple[dict[str, Any], Path]]] = {name: [] for name in _NOTED}
         self._left = MAX_VALUES
         self._open: set[int] = set()
+        self._seen: set[int] = set()
 
     def object(self, node: Node, table: Table, path: Path) -> dict[str, Any] | None:
         """Give the object a mapping stands for, with Ignition's names; sugar keeps its own."""
@@ -43,8 +44,11 @@ class Decoder:
             self._fail(path, f"must be a mapping, not {_kind(node)}", node)
             return None
         found: dict[str, Any] = {}
+        keys = table.keys
+        if table.identity:
+            found[table.identity] = ""
         for name, (key, value) in self._pairs(node, path).items():
-            item = table.keys.get(name)
+            item = keys.get(name)
             if item is None:
                 self._unknown(table, name, key, path)
             elif not is_null(value):
@@ -129,7 +133,7 @@ class Decoder:
             elif type(key) is not ScalarNode:
                 self._fail(path, f"a key must be text, not {_kind(key)}", key)
             elif key.value in found:
-                self._fail((*path, key.value), "this key stands twice in one mapping", key)
+                self._fail((*path, _short(key.value)), "this key stands twice in one mapping", key)
             else:
                 found[key.value] = (key, value)
         for one in merged:
@@ -153,9 +157,14 @@ class Decoder:
             raise TooManyValues
 
     def _unknown(self, table: Table, name: str, key: Node, path: Path) -> None:
-        near = get_close_matches(name, table.keys, n=1) if len(name) < 100 else []
+        if id(key) in self._seen:
+            return  # an alias brings it again
+        self._seen.add(id(key))
+        likely = len(name) < 100 and len(self.unknown) < 100  # comparing is slow, and a flood of keys is no slip
+        near = get_close_matches(name, table.keys, n=1) if likely else []
         fix = f"did you mean {near[0]}?" if near else "remove it: it has no effect"
         line, column = place(key)
+        name = _short(name)
         entry = Entry("error", (*path, name), f"unused key {name}", "unknown-key", fix, line, column)
         self.unknown.append(entry)
 
@@ -166,6 +175,10 @@ class Decoder:
 
 class TooManyValues(Exception):  # noqa: N818 - it never reaches a user
     """Aliases make the config larger than any config is."""
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 100 else f"{name[:60]}…"
 
 
 def _kind(node: Node) -> str:

@@ -52,9 +52,14 @@ class Key:
 
 @dataclass(frozen=True)
 class Table:
-    """The keys of one kind of object."""
+    """The keys of one kind of object.
+
+    Attributes:
+        identity: the property that is always stated, empty where the YAML leaves it out; or ``""``.
+    """
 
     name: str
+    identity: str = ""
     keys: dict[str, Key] = field(default_factory=dict)
 
 
@@ -67,7 +72,7 @@ def snake(name: str) -> str:
 @cache
 def table(spec: str, shape: Shape = ROOT) -> Table:
     """Give the keys of an object for the spec version that is made."""
-    made = Table(shape.name)
+    made = Table(shape.name, shape.key if shape.key in ("name", "path", "device") else "")
     for item in (*shape.fields, *_SUGAR.get(shape, ())):
         stated = shape is IGNITION and item.name == "version"  # Butane states the version itself
         if item.since <= spec and not stated:

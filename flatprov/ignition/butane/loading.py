@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from flatprov.errors import ConfigError
 from flatprov.ignition.butane.files import LocalError
 from flatprov.ignition.butane.local import Folder
 from flatprov.ignition.butane.translation import translate
 from flatprov.ignition.report import Entry
+
+#: How many errors one message lists.
+MAX_ENTRIES: Final = 100
 
 
 def load_butane(
@@ -39,7 +42,7 @@ def load_butane(
     report = report.without(silence)
     wrong = report.errors or (report.warnings if strict else ())
     if wrong:
-        raise error_of(wrong)
+        raise error_of(sorted(wrong, key=lambda entry: (entry.line, entry.column)))
     return config
 
 
@@ -49,7 +52,9 @@ def error_of(entries: Sequence[Entry]) -> ConfigError:
     place = f", line {first.line} col {first.column}" if first.line else ""
     subject = (first.where() if first.path else "the Butane config") + place
     fix = f". {first.fix[:1].upper()}{first.fix[1:]}" if first.fix else ""
-    others = "".join(f"\n  {entry}" for entry in entries[1:])
+    others = "".join(f"\n  {entry}" for entry in entries[1:MAX_ENTRIES])
+    if len(entries) > MAX_ENTRIES:
+        others += f"\n  and {len(entries) - MAX_ENTRIES} more"
     return ConfigError(subject, first.message + fix + others, path=_dotted(first.path))
 
 

@@ -31,14 +31,18 @@ def integer(node: ScalarNode) -> int | None:
     an integer. Other than Butane, a number with a fraction and one such as ``0689`` are refused: it would cut off the
     fraction, and read the other as decimal.
     """
-    if not _plain(node, "int", "float"):
+    if not _plain(node, "int", "float") or node.value.startswith("_") or len(node.value) > 100:
         return None
     text = node.value.replace("_", "")
-    found = _INTEGER.match(text) if len(text) < 80 and not node.value.startswith("_") else None
+    found = _INTEGER.match(text)
     if found:
         number = next(int(digits, base) for digits, base in zip(found.groups()[1:], _BASES, strict=True) if digits)
         number = -number if found[1] == "-" else number
-    elif _FLOAT.match(text) and not (text.lstrip("+-")[:1] == "0" and text.lstrip("+-")[1:].isdigit()):
+    elif (
+        node.tag != f"{TAG}int"
+        and _FLOAT.match(text)
+        and not (text.lstrip("+-")[:1] == "0" and text.lstrip("+-")[1:].isdigit())
+    ):
         value = float(text)
         if value != value // 1 or abs(value) >= _INT64:
             return None
@@ -52,7 +56,7 @@ def boolean(node: ScalarNode) -> bool | None:
     """Give the boolean a scalar stands for, or None where it stands for none."""
     if _plain(node, "bool") and node.value in _BOOLEANS:
         return _BOOLEANS[node.value]
-    return _OLD_BOOLEANS.get(node.value) if node.tag in ("", f"{TAG}str") else None
+    return _OLD_BOOLEANS.get(node.value) if not node.tag.startswith(TAG) or node.tag == f"{TAG}str" else None
 
 
 def binary(node: ScalarNode) -> bytes | None:

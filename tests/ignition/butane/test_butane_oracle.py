@@ -13,12 +13,13 @@ from butane_cases import FILES, RECORD, Case, Verdict, cases, comparable, ours, 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flatprov.errors import ConfigError
 from flatprov.ignition import Ignition, dumps, render
 from flatprov.ignition.butane import Folder, translate
 
 CASES = cases()
 GOOD = [case for case in CASES if recorded()[case.name].accepted and case.note != "only we refuse"]
+#: What is mutated. Behind a null in a list the real tool looks lines up by the wrong index.
+SEEDS = [case for case in GOOD if "null items" not in case.name]
 
 
 @pytest.fixture(scope="session")
@@ -42,12 +43,7 @@ def valid(program: Path, text: str) -> list[str]:
 
 @pytest.mark.parametrize("case", GOOD, ids=lambda case: case.name)
 def test_what_is_loaded_renders_to_the_same_and_is_valid(case: Case, lab_bin: Path) -> None:
-    silence = ["unknown-key"]
-    try:
-        loaded = Ignition.from_butane(case.text, files_dir=FILES, silence=silence)
-    except ConfigError:
-        assert "name" in case.name or "impossible" in case.name or "group" in case.name, "the model refuses more"
-        raise
+    loaded = Ignition.from_butane(case.text, files_dir=FILES, silence=["unknown-key"])
     text = loaded.to_json()
     assert valid(lab_bin / "ignition-validate", text) == []
     assert comparable(render(loaded)) == recorded()[case.name].config
@@ -65,42 +61,25 @@ def test_every_mode_is_judged_alike(butane: Path) -> None:
     assert found.report == wanted.report
 
 
-_NUMBERS = [
-    "0", "00", "0644", "0o644", "0O644", "0x1A4", "0X1a4", "0b11", "0B11", "1_000", "0_7", "0o7_7", "-0644", "+0644", "-0o17",
-    "+0x1f", "-0b11", "1e3", "1E+3", "1.0", "010.0", "1.", "9223372036854775807", "9223372036854775808", "-9223372036854775808",
-    "-9223372036854775809", "18446744073709551616", ".inf", "-.INF", ".nan", "0o8", "0x", "0b2", "1__0", "_1", "1_", "1e", "e1",
-    "--1", "+-1", "0.0", "1e19", "-1e19", "1e-1", "'5'", '"5"', "!!int 5", "!!int '5'", "!!float 5", "!!str 5", "!!int 5.0",
-    "!x 5", "2001-01-01", "12:30", "1,000", "0o", "٣", "1 000", "0x_1", "~", "null", "Null", "",
-]  # fmt: skip
-_BOOLEANS = [
-    "true", "True", "TRUE", "tRUE", "false", "FALSE", "yes", "Yes", "YES", "yEs", "no", "NO", "on", "ON", "oN", "off", "y", "Y",
-    "n", "N", "t", "f", "1", "0", "'true'", "'yes'", '"NO"', "!!bool true", "!!bool 'true'", "!!bool yes", "!!str yes",
-    "!!str true", "~", "", "nil", "!x yes",
-]  # fmt: skip
-_TEXTS = [
-    "5",
-    "0644",
-    "true",
-    "~",
-    "''",
-    "null",
-    "'null'",
-    "!!str null",
-    "!!null ''",
-    "!!str",
-    "!!int 5",
-    "!x y",
-    "2001-01-01",
-    ".5",
-]
+_NUMBERS = """
+    0 00 0644 0o644 0O644 0x1A4 0X1a4 0b11 0B11 1_000 0_7 0o7_7 -0644 +0644 -0o17 +0x1f -0b11 1e3 1E+3 1.0 010.0 1.
+    9223372036854775807 9223372036854775808 -9223372036854775808 -9223372036854775809 18446744073709551616
+    .inf -.INF .nan 0o8 0x 0b2 1__0 _1 1_ 1e e1 --1 +-1 0.0 1e19 -1e19 1e-1 '5' "5" !!int_5 !!int_'5' !!float_5 !!str_5
+    !!int_5.0 !x_5 2001-01-01 12:30 0o ٣ 0x_1 ~ null Null
+"""
+_BOOLEANS = """
+    true True TRUE tRUE false FALSE yes Yes YES yEs no NO on ON oN off y Y n N t f 1 0 'true' 'yes' "NO" !!bool_true
+    !!bool_'true' !!bool_yes !!str_yes !!str_true ~ nil !x_yes !!int_yes
+"""
+_TEXTS = "5 0644 true ~ '' null 'null' !!str_null !!null_'' !!str !!int_5 !x_y 2001-01-01 .5 !!binary_eWVz"
 _LINES = {
     "number": "storage: {{files: [{{path: /a, user: {{id: {}}}}}]}}",
     "boolean": "systemd: {{units: [{{name: a.service, mask: {}}}]}}",
     "text": "passwd: {{users: [{{name: a, gecos: {}}}]}}",
     "texts": "passwd: {{users: [{{name: a, groups: [x, {}]}}]}}",
 }
-#: Where we refuse what the real library bends: it cuts fractions off, reads 0x_1 as a number and casts what is too large.
-_STRICTER = {"1e-1", "!!float 5", "-1e19", "-.INF", "-9223372036854775809", "0x_1", "!!int 5.0"}
+#: Where we refuse what the real library bends: it cuts fractions off, and casts what is too large.
+_STRICTER = {"1e-1", "-1e19", "-.INF", "-9223372036854775809"}
 
 
 @pytest.mark.parametrize(
@@ -108,7 +87,7 @@ _STRICTER = {"1e-1", "!!float 5", "-1e19", "-.INF", "-9223372036854775809", "0x_
     [
         (kind, value)
         for kind, values in (("number", _NUMBERS), ("boolean", _BOOLEANS), ("text", _TEXTS), ("texts", _TEXTS))
-        for value in values
+        for value in ["", "1 000", *(re.sub(r"^(!\S*?)_", r"\1 ", one) for one in values.split())]
     ],
 )
 def test_scalars_mean_the_same(kind: str, value: str, butane: Path) -> None:
@@ -165,13 +144,24 @@ def _edited(text: str, edits: list[tuple[str, int, int]]) -> str:
 
 def _alike(wanted: Verdict, found: Verdict, text: str) -> None:
     strict = [row[4] for row in found.report if row[0] == "error" and row[4].startswith(_OURS)]
-    if strict and wanted.accepted:
+    if strict:
         return  # a deliberate difference, each of which has a case in the corpus
     assert found.accepted == wanted.accepted, (text, wanted, found)
     assert found.config == wanted.config, text
-    if not wanted.failure or "invalid" in wanted.failure:
-        if not any(row[1].startswith(("$.ignition.config.merge", "$.ignition.config.replace")) for row in found.report):
-            assert found.report == wanted.report, text
+    inner = any(row[1].startswith(("$.ignition.config.merge", "$.ignition.config.replace")) for row in found.report)
+    if inner or (wanted.failure and "invalid" not in wanted.failure):
+        return
+    if _NULL_ITEM.search(text):  # the real tool then looks up lines by the wrong index
+        assert _placeless(found) == _placeless(wanted), text
+    else:
+        assert found.report == wanted.report, text
+
+
+_NULL_ITEM = re.compile(r"- *(~|null)?$|[\[,] *(~|null) *[,\]]", re.M)
+
+
+def _placeless(verdict: Verdict) -> list[tuple[str, str, str]]:
+    return sorted((row[0], row[1], row[4]) for row in verdict.report)
 
 
 _OURS = (
@@ -187,14 +177,14 @@ _OURS = (
 @settings(
     max_examples=250, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(case=st.sampled_from(GOOD), edits=st.lists(_EDIT, min_size=1, max_size=3))
+@given(case=st.sampled_from(SEEDS), edits=st.lists(_EDIT, min_size=1, max_size=3))
 def test_mutated_configs_are_judged_alike(case: Case, edits: list[tuple[str, int, int]], butane: Path) -> None:
     text = _edited(case.text, edits)
     _alike(real(butane, text), ours(text), text)
 
 
 @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(case=st.sampled_from(GOOD), edits=st.lists(_EDIT, min_size=1, max_size=2))
+@given(case=st.sampled_from(SEEDS), edits=st.lists(_EDIT, min_size=1, max_size=2))
 def test_what_has_no_error_is_valid(case: Case, edits: list[tuple[str, int, int]], lab_bin: Path) -> None:
     config: dict[str, Any]
     config, report = translate(_edited(case.text, edits), files=Folder(FILES))

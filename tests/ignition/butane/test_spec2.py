@@ -1,6 +1,7 @@
 """Specs 1 and 2 become what Flatcar's own translator makes of them.
 
-The table was written by running that translator over each config once; no package registry has it, so no test runs it. File systems called ``oem`` are checked apart: Flatcar patches the translator there.
+The table was written by running that translator over each config once; no package registry has it, so no test runs it.
+File systems called ``oem`` are checked apart: Flatcar patches the translator there.
 """
 
 from __future__ import annotations
