@@ -17,6 +17,7 @@ from flatprov.ignition.schema import REFERENCE, RESOURCE, ROOT, Field, Kind, Sha
 Layers: TypeAlias = Sequence[tuple[str, dict[str, Any]]]
 
 _NAMED: Final = 6  # properties that a message names
+_READS_ALL: Final = "2.26.0"  # an Ignition that reads every spec; whether the target's does is another question
 
 
 class _Place(NamedTuple):
@@ -35,7 +36,7 @@ class _Place(NamedTuple):
     data: dict[str, Any]
 
 
-def conflicts(layers: Layers) -> Report:
+def conflicts(layers: Layers, merged: dict[str, Any] | None = None) -> Report:
     """Merge configs and validate the result; an entry about properties of two layers names both.
 
     Two configs that are valid can make an invalid one: a user given by number meets one given by name, contents inherit
@@ -44,15 +45,50 @@ def conflicts(layers: Layers) -> Report:
 
     Args:
         layers: names and configs, lowest first.
+        merged: what they make, where that is known already.
     """
     from flatprov.ignition.validate import validate
 
-    merged = merge_all([config for _, config in layers])
+    merged = merge_all([config for _, config in layers]) if merged is None else merged
     places = list(_places(_Place((), (), ROOT, merged)))
     by_path = {place.path: place for place in places}
-    entries = [_explained(entry, by_path, layers) for entry in validate(merged)]
+    entries = [_explained(entry, by_path, layers) for entry in validate(merged, ignition_version=_READS_ALL)]
     entries += (entry for place in places for entry in _foreign(place, layers))
     return Report(tuple(entries))
+
+
+def merge_checked(layers: Layers) -> dict[str, Any]:
+    """Merge configs, and refuse a result that Ignition would refuse.
+
+    Raises:
+        ConfigError: with the property by the keys of its items, and the layer each side comes from.
+    """
+    merged = merge_all([config for _, config in layers])
+    wrong = conflicts(layers, merged).errors
+    if not wrong:
+        return merged
+    first, *others = [(named(entry.path, merged), entry) for entry in wrong]
+    more = "".join(f"\n  {path}: {entry.message}" for path, entry in others)
+    fix = first[1].fix or "change one of them, or give the later one what the earlier one has"
+    raise ConfigError(first[0], first[1].message, fix + more, path=first[0])
+
+
+def named(path: tuple[str | int, ...], config: dict[str, Any]) -> str:
+    """Write a path with the keys of items: ``storage.files[/etc/motd].user``."""
+    text = ""
+    shape: Shape | None = ROOT
+    value: Any = config
+    item: Field | None = None
+    for step in path:
+        if isinstance(step, str):
+            item = shape.by_name.get(step) if shape else None
+            text += f".{step}" if text else step
+            shape, value = (item.shape if item else None), (value.get(step) if isinstance(value, dict) else None)
+        else:
+            value = value[step] if isinstance(value, list) and step < len(value) else None
+            keyed = item is not None and not item.repeats and shape is not None and bool(item_key(shape, value))
+            text += f"[{item_key(shape, value) if keyed else step}]"
+    return text
 
 
 def _places(place: _Place) -> Iterator[_Place]:

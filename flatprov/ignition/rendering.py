@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from functools import reduce
 from typing import TYPE_CHECKING, Any, Final
 
 from flatprov.errors import ConfigError
 from flatprov.ignition.checks import Part, python_name
+from flatprov.ignition.conflicts import merge_checked
 from flatprov.ignition.contents import resource
-from flatprov.ignition.merging import merge
 from flatprov.ignition.nodes import File, Owner
 from flatprov.ignition.schema import CEX, DEFAULT_VERSION, OWNER, REFERENCE, RESOURCE, ROOT, Field, Kind, Shape
 from flatprov.ignition.systemd import Unit
@@ -44,10 +43,19 @@ def render(ignition: Ignition) -> dict[str, Any]:
     Absent and empty values are left out, explicit zeros stay. The spec version is the lowest that holds what is used,
     from 3.3.0 on, and not below ``ignition.version``.
 
+    A sum is merged and then validated, because two valid configs can make an invalid one.
+
     Raises:
-        ConfigError: a value is still an unresolved output, or of a wrong type.
+        ConfigError: a value is still an unresolved output, or of a wrong type; or the parts of a sum do not go
+            together, with the part that each side comes from.
     """
-    return reduce(merge, [*(render(layer) for layer in ignition.layers), _own(ignition)])
+    if not ignition.layers:
+        return _own(ignition)
+    parts = [render(layer) for layer in ignition.layers]
+    own = _own(ignition)
+    if own != {"ignition": {"version": DEFAULT_VERSION}}:
+        parts.append(own)
+    return merge_checked([(f"part {number} of the sum", part) for number, part in enumerate(parts, 1)])
 
 
 def _own(ignition: Ignition) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from ignition_models import CONFIGS
 from ignition_oracle import errors, merged, pruned, report
 
+from flatprov.errors import ConfigError
 from flatprov.ignition import Ignition, diff, merge, render
 from flatprov.ignition.schema import ROOT, VERSIONS, Field, Kind, Shape
 
@@ -48,14 +49,16 @@ def version(config: dict[str, Any]) -> str:
 @PAIRS
 @given(CONFIGS, CONFIGS)
 def test_a_sum_is_what_the_real_engine_merges(parent: Ignition, child: Ignition) -> None:
-    total = render(parent + child)
-    assert total == merge(render(parent), render(child))
+    total = merge(render(parent), render(child))
     # Not below 3.5.0: the engine loses a Tang server's advertisement when it translates from 3.4.0.
     real = merged(*(with_version(bare(one), max("3.5.0", version(one))) for one in (render(parent), render(child))))
     if real is None:
         assert errors(with_version(bare(total), version(total))) != []
+        with pytest.raises(ConfigError, match=r"part [12] of the sum"):
+            render(parent + child)
     else:
         assert bare(total) == real
+        assert render(parent + child) == total
 
 
 @pytest.mark.parametrize("path", MERGES, ids=lambda path: path.stem)
