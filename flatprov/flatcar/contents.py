@@ -176,6 +176,20 @@ _UNVERIFIED_FILES: Final = "/etc/login.defs /etc/ssh/ssh_config /etc/ssh/sshd_co
 FILES: Final = frozenset(_FILES.split())
 #: Files that the programs in the image install, as one has to infer.
 UNVERIFIED_FILES: Final = frozenset(_UNVERIFIED_FILES.split())
+_ACCOUNTS: Final = """
+    root bin daemon adm lp news uucp man netperf messagebus syslog ntp sshd tcpdump dhcp etcd docker tlsdate polkitd tss
+    systemd-journal-remote systemd-network systemd-resolve systemd-bus-proxy portage core nobody systemd-coredump
+    systemd-oom systemd-timesync
+"""
+#: Every user of the base system; the last three of each list are systemd's newer ones and were not compared.
+USERS: Final = frozenset(f"{_ACCOUNTS} sync shutdown halt operator".split())
+#: Every group of the base system.
+GROUPS: Final = frozenset(
+    f"""
+    {_ACCOUNTS} sys tty disk mem kmem wheel floppy console audio cdrom tape video input lock render kvm cdrw usb users
+    sudo systemd-journal dialout sgx utmp nogroup
+    """.split()
+)
 #: From this major version on /etc is an overlay, and its lower layer is there before Ignition runs.
 OVERLAY_MAJOR: Final = 3535
 
@@ -197,6 +211,8 @@ def target_for(release: ReleaseInfo | None = None, platform: str = "", *, archit
         platform=platform,
         units=UNITS,
         files=FILES | UNVERIFIED_FILES if major is None or major >= OVERLAY_MAJOR else frozenset(),
+        users=USERS,
+        groups=GROUPS,
         release_extensions=frozenset(n for n, first in RELEASE_EXTENSIONS.items() if major is None or major >= first),
         extension_units=EXTENSION_UNITS,
     )

@@ -20,6 +20,8 @@ class Target:
             ``pxe`` for metal that boots from the network each time.
         units: every systemd unit the release ships.
         files: every path below ``/etc`` that exists before Ignition writes its first file.
+        users: every user the release has.
+        groups: every group the release has.
         release_extensions: the extensions of the release itself, by the names of ``enabled-sysext.conf``.
         extension_units: which units an extension brings, by the extension's name.
         boot_arguments: kernel arguments that the machine has before Ignition runs, from the image or the platform.
@@ -31,6 +33,8 @@ class Target:
     platform: str = ""
     units: frozenset[str] = frozenset()
     files: frozenset[str] = frozenset()
+    users: frozenset[str] = frozenset()
+    groups: frozenset[str] = frozenset()
     release_extensions: frozenset[str] = frozenset()
     extension_units: Mapping[str, frozenset[str]] = field(default_factory=dict, hash=False)
     boot_arguments: tuple[str, ...] = ()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from difflib import get_close_matches
 from typing import Final
 
 from flatprov.ignition.checks import key_problem
 from flatprov.ignition.findings.codes import entry
 from flatprov.ignition.findings.placeholders import whole_value
-from flatprov.ignition.findings.view import View, texts
+from flatprov.ignition.findings.view import View, inner, texts
 from flatprov.ignition.report import Entry
 
 _LOCKED: Final = frozenset({"", "*", "!", "!!", "!*", "x"})
@@ -57,3 +58,38 @@ def find(view: View) -> Iterator[Entry]:
             yield entry("password-hash", place, "is cut short or altered: no password will match it", _HASH_FIX)
         else:
             yield entry("password-hash", place, "is no crypt string: no password will match it", _HASH_FIX)
+
+
+def find_missing(view: View) -> Iterator[Entry]:
+    """Find groups and owners that neither the config nor the release has: the first boot fails there.
+
+    Nothing is said where the release's accounts are not known, or parts of the config are fetched.
+    """
+    if not view.target.groups or view.fetches_config:
+        return
+    existing = [user for _, user in view.users if user.get("shouldExist") is not False]
+    users = {str(user.get("name")) for user in existing} | view.target.users
+    groups = {str(user.get("name")) for user in existing if user.get("noUserGroup") is not True} | view.target.groups
+    groups |= {str(group.get("name")) for _, group in view.groups if group.get("shouldExist") is not False}
+    for path, user in view.users:
+        wanted = texts(user, path, "groups")
+        primary = user.get("primaryGroup")
+        if isinstance(primary, str) and primary:
+            wanted.append(((*path, "primaryGroup"), primary))
+        for place, name in wanted:
+            if name and name not in groups and not name.isdigit() and not whole_value(name):
+                message = f"neither the config nor the release makes the group {name[:60]}: the first boot fails"
+                yield entry("group-missing", place, message, _account_fix(name, groups, "passwd.groups"))
+    for path, node in (*view.files, *view.directories, *view.links):
+        for kind, known in (("user", users), ("group", groups)):
+            name = inner(node, kind).get("name") if kind in node else None
+            if isinstance(name, str) and name and name not in known and not whole_value(name):
+                message = f"neither the config nor the release makes the {kind} {name[:60]}: the first boot fails"
+                yield entry(
+                    "owner-missing", (*path, kind, "name"), message, _account_fix(name, known, f"passwd.{kind}s")
+                )
+
+
+def _account_fix(name: str, known: set[str] | frozenset[str], section: str) -> str:
+    near = get_close_matches(name[:60], sorted(known), n=1, cutoff=0.75)
+    return f"did you mean {near[0]}? Otherwise add it to {section}" if near else f"add it to {section}"

@@ -50,6 +50,8 @@ _TABLE: Final[tuple[Code, ...]] = (
     # accounts
     Code("ssh-key", "error", "an SSH key that is no complete OpenSSH public key line", "accounts"),
     Code("password-hash", "warning", "a password hash that is none", "accounts"),
+    Code("group-missing", "warning", "a user is put into a group that nothing makes", "accounts"),
+    Code("owner-missing", "warning", "a file belongs to a user or group that nothing makes", "accounts"),
     # modes
     Code("mode-decimal", "warning", "a mode that was written in decimal", "modes"),
     Code("mode-owner", "warning", "a mode that lets others do what the owner may not", "modes"),
@@ -61,6 +63,7 @@ _TABLE: Final[tuple[Code, ...]] = (
     Code("network-after-fetch", "warning", "the first boot fetches, and its network is set up only later", "network"),
     Code("slow-link", "warning", "fetching behind a bond or VLAN with the default time limits", "network"),
     Code("network-catches-pods", "warning", "a network file that also takes over the interfaces of pods", "network"),
+    Code("replace-ignores", "warning", "a config that is replaced has parts of its own, which are ignored", "fetching"),
     # inline contents
     Code("inline-gzip", "error", "inline contents are marked as gzip and cannot be decompressed", "inline"),
     Code("inline-hash", "error", "inline contents do not have the hash that is given", "inline"),
@@ -74,6 +77,8 @@ _TABLE: Final[tuple[Code, ...]] = (
     # units
     Code("unit-not-found", "warning", "a unit is enabled that nothing brings", "units"),
     Code("dropin-not-found", "warning", "a drop-in for a unit that nothing brings", "units"),
+    Code("unit-masked", "warning", "a unit is masked and at the same time enabled or written", "units"),
+    Code("unit-without-section", "warning", "a unit or drop-in without a section: systemd reads nothing of it", "units"),
     # updates
     Code("update-engine-masked", "warning", "update-engine is masked: a booted slot is never marked good", "updates"),
     Code("update-policy-half", "warning", "half an update policy", "updates"),
@@ -89,8 +94,10 @@ _TABLE: Final[tuple[Code, ...]] = (
     Code("mount-device-not-made", "info", "a mount unit of a label that nothing in the config makes", "devices"),
     Code("second-device", "info", "a device named only in mkfs options, which Ignition does not wait for", "devices"),
     Code("mounted-twice", "warning", "two filesystems at one path", "devices"),
+    Code("not-mounted", "info", "a filesystem that no unit mounts after the first boot", "devices"),
     # luks
     Code("tang-advertisement", "warning", "a Tang advertisement that Ignition loses", "encryption"),
+    Code("root-locked", "warning", "an encrypted root that nothing unlocks at the second boot", "encryption"),
     # kernel
     Code("kernel-arguments-reboot", "info", "kernel arguments that cost a second boot", "kernel"),
     Code("kernel-argument-libvirt", "warning", "a kernel argument that fights the hypervisor", "kernel"),

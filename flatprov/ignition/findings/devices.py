@@ -23,6 +23,8 @@ _NUMBERED: Final = re.compile(
     r"(/dev/(?:[sv]d[a-z]+|xvd[a-z]+))([0-9]+)\Z|(/dev/nvme\d+n\d+|/dev/mmcblk\d+)p([0-9]+)\Z"
 )
 _WHAT: Final = re.compile(r"^[ \t]*What[ \t]*=[ \t]*(/dev/\S+)[ \t]*$", re.M)
+_WHERE: Final = re.compile(r"^[ \t]*Where[ \t]*=[ \t]*(/[^\n]*?)[ \t]*$", re.M)
+_SYSTEM_PLACES: Final = frozenset({"/", "/boot", "/oem", "/usr", "/usr/share/oem"})  # the system mounts these itself
 _ESCAPE: Final = re.compile(r"\\x([0-9a-fA-F]{2})")
 
 
@@ -161,3 +163,23 @@ def _mounts(view: View, made: dict[str, set[str]]) -> Iterator[Entry]:
             message = f"{name} mounts {device}, which nothing in the config makes: each boot waits for it"
             fix = "make it, or add nofail to Options= where the machine may start without it"
             yield entry("mount-device-not-made", path, message, fix)
+
+
+def find_unmounted(view: View) -> Iterator[Entry]:
+    """Find filesystems that Ignition mounts for its own files only: what mounts them later is a unit."""
+    if view.fetches_config or not view.filesystems:
+        return
+    places = set()
+    for _, name, text in view.unit_texts:
+        if name.endswith((".mount", ".automount")):
+            places |= {found.rstrip("/") for found in _WHERE.findall(text)}
+    table = (view.text_of("/etc/fstab") or "").split()
+    for one in view.filesystems:
+        path = one.text("path")
+        if not path or path in _SYSTEM_PLACES or path in places or path in table or one.data.get("format") == "swap":
+            continue
+        if any(unit.startswith("/etc/systemd/system/") and unit.endswith(".mount") for unit in view.paths):
+            continue
+        message = f"no unit mounts {path}: Ignition mounts it only while it writes its own files"
+        fix = "add a mount unit (with_mount_unit in Butane), unless something of your own mounts it"
+        yield entry("not-mounted", (*one.path, "path"), message, fix)

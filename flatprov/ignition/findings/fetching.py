@@ -28,3 +28,20 @@ def find(view: View) -> Iterator[Entry]:
         message = f"{what} is not verified by a hash: whatever the server sends is taken"
         fix = "add verification.hash, sha512- or sha256- and the hex digits of the decompressed contents"
         yield entry("remote-without-hash", (*source.path, "source"), message, fix)
+
+
+def find_ignored(view: View) -> Iterator[Entry]:
+    """Find what a config says beside ``replace``: the config that is fetched takes the place of all of it."""
+    if not any(one.role == "replace" and one.url for one in view.sources):
+        return
+    own = [name for name in ("kernelArguments", "passwd", "storage", "systemd") if _says(view.config.get(name))]
+    if inner(view.ignition, "config").get("merge"):
+        own.insert(0, "ignition.config.merge")
+    if own:
+        message = f"this config is replaced as a whole, and its {', '.join(own)} have no effect"
+        fix = "move them into the config that is fetched, or use merge instead of replace"
+        yield entry("replace-ignores", ("ignition", "config", "replace"), message, fix)
+
+
+def _says(value: object) -> bool:
+    return isinstance(value, dict) and any(one not in (None, [], {}) for one in value.values())

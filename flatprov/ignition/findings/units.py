@@ -53,6 +53,21 @@ def find(view: View) -> Iterator[Entry]:
             yield entry("dropin-not-found", (*one.path, "name"), message, fix)
 
 
+def find_useless(view: View) -> Iterator[Entry]:
+    """Find units that say two things at once, and texts of which systemd reads nothing."""
+    for path, data in view.units:
+        if data.get("mask") is True and (data.get("enabled") is True or data.get("contents")):
+            other = "enabled" if data.get("enabled") is True else "written"
+            message = f"{str(data.get('name'))[:100]} is masked and {other}: masked, it never starts"
+            yield entry("unit-masked", path, message, "leave out mask, or the rest")
+    for path, name, text in view.unit_texts:
+        if "[" not in text or not any(line.startswith("[") for line in map(str.lstrip, text.splitlines())):
+            if not any(line[:1] not in ("", "#", ";") for line in map(str.strip, text.splitlines())):
+                continue  # comments alone are meant to do nothing
+            message = f"no section in this text of {name[:100]}: systemd reads nothing of it"
+            yield entry("unit-without-section", path, message, "begin with the section, such as [Service] or [Unit]")
+
+
 def _needs(unit: Item) -> bool:
     data = unit.data
     name = data.get("name")
