@@ -64,13 +64,13 @@ class ReleaseState(State, frozen=True, kw_only=True, rename="camel"):
     image_files: Mapping[str, str] = {}
 
 
-def find(inputs: ReleaseInputs, ctx: Context) -> ReleaseInfo:
+def find(inputs: ReleaseInputs, ctx: Context, *, any_channel: bool = False) -> ReleaseInfo:
     """Ask the publisher's feed, or the mirror's."""
     from flatprov.images.feeds import FeedSource, find_release  # late: a program needs the types of this module only
 
     ctx.status(f"looking up Flatcar {inputs.version or inputs.channel}")
     source = FeedSource(inputs.mirror, cancelled=lambda: ctx.is_cancelled)
-    return find_release(inputs.channel, inputs.version, inputs.architecture, source)[0]
+    return find_release(None if any_channel else inputs.channel, inputs.version, inputs.architecture, source)[0]
 
 
 def _artifacts(info: ReleaseInfo, mirror: str | None, ctx: Context) -> dict[str, str]:
@@ -125,7 +125,7 @@ class ReleaseResource(Resource[ReleaseInputs, ReleaseState]):
         """The recorded release; a published release does not change. On import it is looked up."""
         if inputs is None or state is None:
             architecture, _, version = id_.partition("|")
-            info = find(ReleaseInputs(version=version, architecture=architecture), ctx)
+            info = find(ReleaseInputs(version=version, architecture=architecture), ctx, any_channel=True)
             inputs = ReleaseInputs(channel=info.channel, version=version, architecture=architecture)
             state = _state(info, _artifacts(info, None, ctx))
         return Found(id_, state, inputs)
