@@ -49,7 +49,7 @@ def base_fragment(kubernetes: Kubernetes, role: str, architecture: str) -> dict[
             fragments.file("/etc/sysctl.d/80-flatprov-kubernetes.conf", "".join(forwarding[n] for n in {4} | families)),
             fragments.file("/etc/modules-load.d/flatprov-kubernetes.conf", "br_netfilter\noverlay\n"),
             fragments.file("/etc/systemd/network/05-flatprov-pods.network", render_text("pods.network")),
-            fragments.file(LAYOUT.script, script(kubernetes.patience_minutes), 0o755),
+            fragments.file(LAYOUT.script, script(), 0o755),
         ],
         units=[
             fragments.unit(UNIT, unit_text(role, kubernetes.patience_minutes), enabled=True),
@@ -60,14 +60,9 @@ def base_fragment(kubernetes: Kubernetes, role: str, architecture: str) -> dict[
     return merge(mirror_fragment(kubernetes.image_mirror), found) if kubernetes.image_mirror else found
 
 
-def script(patience_minutes: int, layout: Layout = LAYOUT) -> str:
-    """The script that makes a machine a node.
-
-    Args:
-        patience_minutes: how long it waits for the host name.
-        layout: the paths.
-    """
-    return render_text("kubeadm.sh", **layout.values(), patience_seconds=patience_minutes * 60)
+def script(layout: Layout = LAYOUT) -> str:
+    """The script that makes a machine a node, the same for all roles."""
+    return render_text("kubeadm.sh", **layout.values())
 
 
 def unit_text(role: str, patience_minutes: int, layout: Layout = LAYOUT) -> str:

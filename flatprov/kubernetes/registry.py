@@ -22,7 +22,10 @@ def check_mirror(mirror: str, subject: str) -> None:
     """
     if mirror and not _URL.match(mirror):
         raise ConfigError(
-            subject, "kubernetes.image_mirror is no URL", "write it like http://10.17.3.1:5000", path="image_mirror"
+            subject,
+            "kubernetes.image_mirror is no URL",
+            "write it like http://10.17.3.1:5000",
+            path="kubernetes.image_mirror",
         )
 
 

@@ -47,7 +47,10 @@ class Extension(Arguments):
             )
         if not _URL.match(self.server):
             raise ConfigError(
-                "Kubernetes extension", "its server is no URL", "give http:// or https://", path="kubernetes.extension"
+                "Kubernetes extension",
+                "its server is no URL",
+                "give http:// or https://",
+                path="kubernetes.extension.server",
             )
 
 

@@ -86,4 +86,4 @@ def test_every_template_is_used() -> None:
 
 
 def test_the_script_is_the_same_for_all_roles() -> None:
-    assert {text(role.common, LAYOUT.script) for role in all_roles(kubernetes())} == {script(20)}
+    assert {text(role.common, LAYOUT.script) for role in all_roles(kubernetes())} == {script()}
