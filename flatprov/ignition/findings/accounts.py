@@ -82,11 +82,11 @@ def find_missing(view: View) -> Iterator[Entry]:
                 yield entry("group-missing", place, message, _account_fix(name, groups, "passwd.groups"))
     for path, node in (*view.files, *view.directories, *view.links):
         for kind, known in (("user", users), ("group", groups)):
-            name = inner(node, kind).get("name") if kind in node else None
-            if isinstance(name, str) and name and name not in known and not whole_value(name):
-                message = f"neither the config nor the release makes the {kind} {name[:60]}: the first boot fails"
+            owner = inner(node, kind).get("name") if kind in node else None
+            if isinstance(owner, str) and owner and owner not in known and not whole_value(owner):
+                message = f"neither the config nor the release makes the {kind} {owner[:60]}: the first boot fails"
                 yield entry(
-                    "owner-missing", (*path, kind, "name"), message, _account_fix(name, known, f"passwd.{kind}s")
+                    "owner-missing", (*path, kind, "name"), message, _account_fix(owner, known, f"passwd.{kind}s")
                 )
 
 

@@ -78,7 +78,7 @@ _TABLE: Final[tuple[Code, ...]] = (
     Code("unit-not-found", "warning", "a unit is enabled that nothing brings", "units"),
     Code("dropin-not-found", "warning", "a drop-in for a unit that nothing brings", "units"),
     Code("unit-masked", "warning", "a unit is masked and at the same time enabled or written", "units"),
-    Code("unit-without-section", "warning", "a unit or drop-in without a section: systemd reads nothing of it", "units"),
+    Code("unit-without-section", "warning", "text of a unit without a section: systemd reads nothing of it", "units"),
     # updates
     Code("update-engine-masked", "warning", "update-engine is masked: a booted slot is never marked good", "updates"),
     Code("update-policy-half", "warning", "half an update policy", "updates"),

@@ -62,6 +62,7 @@ def test_a01_homelab_storage_host() -> None:
         ("remote-without-hash", "warning", "storage.files.2.contents.source"),
         ("needs-network", "info", "storage.files.1.contents.source"),
         ("device-not-made", "warning", "storage.filesystems.0.device"),
+        ("not-mounted", "info", "storage.filesystems.0.path"),
     }
     odd = next(entry for entry in findings(whole) if entry.code == "mode-owner")
     assert "0420 (r---w----)" in odd.message
@@ -92,7 +93,7 @@ def test_a03_two_disk_mirror_without_mdraid(filled: bool) -> None:
 def test_a04_arm64_homelab() -> None:
     whole = config(
         kernelArguments={
-            "shouldExist": ["ip=10.0.0.5::10.0.0.1:255.255.255.0::eth0:off", "console=ttyS0", "console=tty0", "acpi=off"]
+            "shouldExist": ["ip=10.0.0.5::10.0.0.1:255.255.255.0::eth0:off", "console=ttyS0", "quiet", "acpi=off"]
         },
         passwd={
             "users": [{"name": "app", "uid": 4000, "noUserGroup": True, "primaryGroup": "app"}],
@@ -181,7 +182,10 @@ def test_a09_bare_metal_mirror() -> None:
         },
         systemd={"units": [{"name": "docker.service", "enabled": False}]},
     )  # fmt: skip
-    assert found(whole) == {("label-twice", "warning", "storage.disks.1.partitions.0.label")}
+    assert found(whole) == {
+        ("label-twice", "warning", "storage.disks.1.partitions.0.label"),
+        ("not-mounted", "info", "storage.filesystems.0.path"),
+    }
     assert render(Ignition.from_json(whole)) == whole
     cut = json.loads(json.dumps(whole).replace(packed, packed[:20]))
     assert ("inline-gzip", "error", "storage.files.0.contents.compression") in found(cut)
