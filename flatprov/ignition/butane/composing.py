@@ -103,20 +103,34 @@ def place(node: Node) -> tuple[int, int]:
     return mark.line + 1, mark.column + 1
 
 
-def locate(root: Node, path: Iterable[str | int]) -> tuple[int, int]:
-    """Give line and column of the deepest node along a path that exists."""
-    node = root
-    for step in path:
-        found: Node | None = None
-        if type(node) is SequenceNode and isinstance(step, int):
-            present = [one for one in node.value if not is_null(one)]
-            found = present[step] if step < len(present) else None
-        elif type(node) is MappingNode:
-            found = next((value for key, value in pairs(node) if key == step), None)
-        if found is None:
-            break
-        node = found
-    return place(node)
+class Locator:
+    """Finds the places of paths in one text."""
+
+    def __init__(self, root: Node) -> None:
+        self._root = root
+        self._inner: dict[int, dict[str | int, Node]] = {}
+
+    def place(self, path: Iterable[str | int]) -> tuple[int, int]:
+        """Give line and column of the deepest node along a path that exists."""
+        node = self._root
+        for step in path:
+            found = self._children(node).get(step)
+            if found is None:
+                break
+            node = found
+        return place(node)
+
+    def _children(self, node: Node) -> dict[str | int, Node]:
+        known = self._inner.get(id(node))
+        if known is None:
+            known = {}
+            if type(node) is SequenceNode:
+                known.update(enumerate(one for one in node.value if not is_null(one)))
+            elif type(node) is MappingNode:
+                for key, value in pairs(node):
+                    known.setdefault(key, value)
+            self._inner[id(node)] = known
+        return known
 
 
 def pairs(node: MappingNode, seen: tuple[Node, ...] = ()) -> Iterable[tuple[str, Node]]:

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from yaml import MappingNode, Node, ScalarNode
+from yaml import MappingNode, ScalarNode
 
 from flatprov.ignition.butane.checking import rules
-from flatprov.ignition.butane.composing import Malformed, compose, is_null, locate, pairs, place
+from flatprov.ignition.butane.composing import Locator, Malformed, compose, is_null, pairs, place
 from flatprov.ignition.butane.decoding import Decoder, TooManyValues
 from flatprov.ignition.butane.desugaring import Desugarer
 from flatprov.ignition.butane.fields import table
@@ -73,9 +73,10 @@ def _translate(
     root = compose(text)
     if type(root) is not MappingNode:
         raise Malformed("the config is no mapping", "begin with variant: flatcar and version: 1.1.0", *place(root))
+    locator = Locator(root)
     spec, refusal = spec_of(_top(root))
     if refusal:
-        return {}, Report(tuple(_placed(root, [refusal])))
+        return {}, Report(tuple(_placed(locator, [refusal])))
     decoder = Decoder()
     try:
         config = decoder.object(root, table(spec), ()) or {}
@@ -85,7 +86,10 @@ def _translate(
         return {}, Report(tuple(sorted([*decoder.unknown, *decoder.problems], key=_line)))
     del config["variant"], config["version"]
     config["ignition"] = {"version": spec, **config.get("ignition", {})}
-    found = [*decoder.unknown, *_placed(root, [*source_rules(decoder), *references(decoder, spec, ignition_version)])]
+    found = [
+        *decoder.unknown,
+        *_placed(locator, [*source_rules(decoder), *references(decoder, spec, ignition_version)]),
+    ]
     if _fatal(found):
         return {}, Report(tuple(found))
 
@@ -94,13 +98,13 @@ def _translate(
     desugarer.run(config)
     if wanted:
         add_mount_units(config, [number for number in wanted if isinstance(number, int)], desugarer.origins)
-    found += _placed(root, [*desugarer.problems, *_filtered(config)])
+    found += _placed(locator, [*desugarer.problems, *_filtered(config)])
     if _fatal(found):
         return {}, Report(tuple(found))
 
     report = rules(config, ignition_version)
     entries = [replace(entry, path=desugarer.origins.source(entry.path)) for entry in report]
-    found += _placed(root, sorted(entries, key=lambda entry: entry.message != _DUPLICATE))
+    found += _placed(locator, sorted(entries, key=lambda entry: entry.message != _DUPLICATE))
     return ({} if _fatal(found) else config), Report(tuple(found))
 
 
@@ -126,10 +130,10 @@ def _filtered(config: dict[str, Any]) -> Iterable[Entry]:
             yield Entry("error", path, "clevis is not supported in this spec version")
 
 
-def _placed(root: Node, entries: Iterable[Entry]) -> list[Entry]:
+def _placed(locator: Locator, entries: Iterable[Entry]) -> list[Entry]:
     placed = []
     for entry in entries:
-        line, column = locate(root, entry.path)
+        line, column = locator.place(entry.path)
         placed.append(replace(entry, line=line, column=column))
     return placed
 

@@ -18,8 +18,9 @@ from flatprov.ignition.butane import Folder, translate
 
 CASES = cases()
 GOOD = [case for case in CASES if recorded()[case.name].accepted and case.note != "only we refuse"]
-#: What is mutated. Behind a null in a list the real tool looks lines up by the wrong index.
-SEEDS = [case for case in GOOD if "null items" not in case.name]
+#: What is mutated. Behind a null in a list the real tool looks lines up by the wrong index, and it does not see what a
+#: merge key brings that has no effect.
+SEEDS = [case for case in GOOD if "null items" not in case.name and "merge keys" not in case.name]
 
 
 @pytest.fixture(scope="session")
