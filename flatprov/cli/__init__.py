@@ -16,6 +16,9 @@ COMMANDS: Final = {
     "ignition": "validate, render, merge and compare configs",
     "image": "find, verify, fetch and mirror images",
     "doctor": "what a host lacks, and how to mend it",
+    "console": "look at a node's serial console",
+    "logs": "the console of a node's first boots, as it was kept",
+    "support": "a bundle without secrets, for those who help",
     "plugin": "the Pulumi plugin",
 }
 

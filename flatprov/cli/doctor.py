@@ -9,11 +9,9 @@ import argparse
 import json
 import sys
 import textwrap
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from flatprov.platforms.finding import Finding
     from flatprov.platforms.libvirt.doctor import Examination
 
 _SIGNS: Final = {"ok": "ok", "warning": "WARNING", "error": "ERROR", "unknown": "not seen"}
@@ -57,20 +55,11 @@ def _libvirt(options: argparse.Namespace) -> None:
     )
     found = doctor.examine(options.uri, wanted, limit_seconds)
     if options.json:
-        print(json.dumps(as_json(found), indent=2))
+        print(json.dumps(found.as_json(), indent=2))
     else:
         show(found)
     if not found.is_well:
         sys.exit(1)
-
-
-def as_json(found: Examination) -> dict[str, Any]:
-    """An examination as JSON shows it."""
-    return {"uri": found.uri, "ok": found.is_well, "findings": [_fields(one) for one in found.findings]}
-
-
-def _fields(one: Finding) -> Mapping[str, str]:
-    return {"check": one.check, "level": one.level.value, "subject": one.subject, "text": one.text, "fix": one.fix}
 
 
 def show(found: Examination) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -117,6 +118,7 @@ def libvirt_module(subject: str) -> ModuleType:
     Raises:
         MissingDependencyError: libvirt-python is not installed beside flatprov.
     """
+    os.environ.setdefault("LIBVIRT_LOG_OUTPUTS", f"4:file:{os.devnull}")  # else it prints warnings about our errors
     try:
         import libvirt
     except ImportError as error:

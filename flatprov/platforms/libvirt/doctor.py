@@ -9,6 +9,7 @@ import ipaddress
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from flatprov.errors import FlatprovError, UnreachableError
 from flatprov.platforms.finding import Finding, Level
@@ -60,6 +61,19 @@ class Examination:
     def is_well(self) -> bool:
         """No error among the findings."""
         return all(one.level is not Level.ERROR for one in self.findings)
+
+    @property
+    def is_reached(self) -> bool:
+        """The host answered."""
+        return bool(self.findings) and self.findings[0].level is Level.OK
+
+    def as_json(self) -> dict[str, Any]:
+        """As JSON shows it."""
+        found = [
+            {"check": one.check, "level": one.level.value, "subject": one.subject, "text": one.text, "fix": one.fix}
+            for one in self.findings
+        ]
+        return {"uri": self.uri, "ok": self.is_well, "findings": found}
 
 
 def range_of(text: str) -> ipaddress.IPv4Network | None:

@@ -7,6 +7,7 @@ connection above all, says nothing about it.
 from __future__ import annotations
 
 from flatprov.errors import DeniedError, ForeignObjectError, OutOfSpaceError, PlatformError, UnreachableError
+from flatprov.platforms.libvirt import reach
 
 GONE = frozenset({42, 43, 49, 50})  # NO_DOMAIN, NO_NETWORK, NO_STORAGE_POOL, NO_STORAGE_VOL
 EXISTS = frozenset({28, 37, 90})  # DOM_EXIST, NETWORK_EXIST, STORAGE_VOL_EXIST
@@ -29,6 +30,12 @@ def translate(code: int, text: str, subject: str, host: str) -> PlatformError:
         return OutOfSpaceError(
             subject, f"no room on {host} ({said})", "free some, or use another storage pool", host=host
         )
+    if code in _DENIED or code in _CONNECTION:
+        reason = reach.refusal(said, host)
+        if reason is not None and not reason.denied:
+            return unreachable(subject, said, host)
+        if reason is not None:
+            return DeniedError(subject, f"libvirt at {host}: {reason.problem} ({said})", reason.fix, host=host)
     if code in _DENIED or ("permission denied" in said.lower() and code in _CONNECTION):
         return DeniedError(
             subject,
@@ -45,12 +52,6 @@ def translate(code: int, text: str, subject: str, host: str) -> PlatformError:
 
 def unreachable(subject: str, said: str, host: str) -> UnreachableError:
     """The error for a host that does not answer, with what to try for its transport."""
-    if "+ssh" in host:
-        todo = "try `ssh` to that host by hand; it needs libvirtd and nc or virt-ssh-helper there"
-    elif "+tls" in host:
-        todo = "check that libvirtd-tls.socket listens there and that the certificates are valid"
-    elif "socket=" in host:
-        todo = "check that the daemon behind this socket still runs"
-    else:
-        todo = "start it with `systemctl start libvirtd`, or install the package libvirt-daemon-system"
-    return UnreachableError(subject, f"libvirt at {host} does not answer ({said})", todo, host=host)
+    reason = reach.explain(said, host)
+    why = said if reason.problem == reach.NO_ANSWER else f"{reason.problem}: {said}"
+    return UnreachableError(subject, f"libvirt at {host} does not answer ({why})", reason.fix, host=host)

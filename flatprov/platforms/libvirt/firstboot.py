@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from flatprov.errors import BootError, CancelledError, ConfigError, DeadlineError
 from flatprov.flatcar.boot import BootMonitor, Failed, Ready
 from flatprov.ignition import Redactor, secret_leaves, unpack
-from flatprov.platforms.libvirt import config
+from flatprov.platforms.libvirt import config, history, reach
 from flatprov.platforms.libvirt.client import Client
 from flatprov.platforms.libvirt.console import Console
 from flatprov.platforms.libvirt.machine import Build
@@ -19,7 +19,8 @@ REPORT_PATH = "/run/flatprov/report"  # what flatprov-report.service leaves in t
 _POLL_SECONDS = 0.2
 _AGENT_EVERY_SECONDS = 3.0
 _ALIVE_EVERY_SECONDS = 2.0
-_TAIL_LINES = 20
+_TAIL_LINES, _EVERYTHING = 20, 1_000_000
+_KEEP_EVERY_SECONDS = 15.0  # what is known of the console, for `flatprov logs` while a boot hangs
 _STARTS = 3  # of a machine whose kernel gives up because the host was too busy
 
 
@@ -62,7 +63,7 @@ def wait(ctx: Context, build: Build, console: Console, restart: Callable[[], Con
     """
     started = time.monotonic()
     limit = ctx.remaining_seconds(build.inputs.boot_timeout_seconds)
-    boot = monitor(ctx, build)
+    boot, log = monitor(ctx, build), _Log(build)
     watch = _Watch(build.client, build.uuid, build.inputs.name, resumed)
     shown, starts = "", 1
     try:
@@ -78,7 +79,8 @@ def wait(ctx: Context, build: Build, console: Console, restart: Callable[[], Con
                 starts += 1
                 ctx.status(f"{state.reason}; starting it again")
                 console.close()
-                console, boot = restart(), monitor(ctx, build)
+                log.keep(boot)
+                console, boot, log = restart(), monitor(ctx, build), _Log(build)
                 watch = _Watch(build.client, build.uuid, build.inputs.name, False)
                 continue
             if waited > limit:
@@ -86,6 +88,7 @@ def wait(ctx: Context, build: Build, console: Console, restart: Callable[[], Con
             if state.stage != shown:
                 shown = state.stage
                 ctx.status(f"first boot: {shown}")
+            log.keep_now_and_then(boot)
             watch.check_alive(boot)
             ctx.check()
     except DeadlineError:
@@ -96,6 +99,29 @@ def wait(ctx: Context, build: Build, console: Console, restart: Callable[[], Con
         ) from error
     finally:
         console.close()
+        log.keep(boot)
+
+
+class _Log:
+    """The console of one boot, kept for ``flatprov logs``."""
+
+    def __init__(self, build: Build) -> None:
+        uri = reach.without_password(build.client.uri)
+        self._kept = history.Recorder(node=build.inputs.name, uri=uri, owner=build.owner, uuid=build.uuid)
+        self._next = time.monotonic() + _KEEP_EVERY_SECONDS
+
+    def keep_now_and_then(self, boot: BootMonitor) -> None:
+        if time.monotonic() >= self._next:
+            self.keep(boot)
+            self._next = time.monotonic() + _KEEP_EVERY_SECONDS
+
+    def keep(self, boot: BootMonitor) -> None:
+        state = boot.state
+        if isinstance(state, Ready):
+            outcome = "ready"
+        else:
+            outcome = f"failed: {state.reason}" if isinstance(state, Failed) else f"booting: {state.stage}"
+        self._kept.write(boot.tail(_EVERYTHING), outcome)
 
 
 class _Watch:

@@ -12,7 +12,7 @@ import msgspec
 from flatprov.errors import BootError, ConfigError, ForeignObjectError, PlatformError
 from flatprov.ignition import diff, unpack
 from flatprov.platforms.finding import require
-from flatprov.platforms.libvirt import accelerator, change, identity, machine, placement, preflight
+from flatprov.platforms.libvirt import accelerator, change, history, identity, machine, placement, preflight
 from flatprov.platforms.libvirt import client as libvirt
 from flatprov.platforms.libvirt.domain import PHASE_READY, Machine, parse
 from flatprov.platforms.libvirt.machine import Build, config_digest
@@ -173,6 +173,7 @@ class NodeResource(Resource[NodeInputs, NodeState]):
             elif found is not None:  # the state says too little: the domain itself knows where its parts are
                 host = change.host_of(client, found)
                 machine.remove(client, found.name, uuid, host, found.mac)
+        history.forget(uuid)
 
 
 def boot_anew(ctx: Context, build: Build, id_: str) -> NodeState:

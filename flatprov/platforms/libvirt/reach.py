@@ -14,6 +14,7 @@ _GROUP = (
     "run `sudo usermod -aG libvirt $USER`, log in again, or use an account that may (polkit: org.libvirt.unix.manage)"
 )
 
+NO_ANSWER = "it does not answer"
 _QEMU = re.compile(r"qemu(\+[a-z0-9]+)?://.*|[A-Za-z0-9._-]+")
 
 
@@ -75,18 +76,22 @@ def explain(said: str, uri: str) -> Reason:
         uri: the connection URI.
     """
     there = address(uri)
+    return _known(said, there) or Reason(NO_ANSWER, _by_transport(there))
+
+
+def refusal(said: str, uri: str) -> Reason | None:
+    """The reason behind words that are known to mean one; None for others."""
+    return _known(said, address(uri))
+
+
+def _known(said: str, there: Address) -> Reason | None:
     for pattern, problem, fix, denied in _REASONS:
         match = re.search(pattern, said, re.IGNORECASE)
-        if match and _applies(pattern, there):
-            names = {"host": there.host or "this machine", "it": (match.groups() or ("",))[0] or ""}
-            return Reason(problem.format(**names), fix.format(**names), denied)
-    return Reason("it does not answer", _by_transport(there))
-
-
-def _applies(pattern: str, there: Address) -> bool:
-    """Some words mean one thing by ssh and another on a socket."""
-    only = _ONLY.get(pattern)
-    return only is None or there.transport in only
+        if match:
+            found = next((group for group in match.groups() if group), "")
+            names = {"host": there.host or "this machine", "it": found}
+            return Reason(problem.format(**names), fix.format(**names) or _by_transport(there), denied)
+    return None
 
 
 def _by_transport(there: Address) -> str:
@@ -94,25 +99,25 @@ def _by_transport(there: Address) -> str:
         return "try `ssh` to that host by hand; it needs libvirtd and nc or virt-ssh-helper there"
     if there.transport == "tls":
         return "check that libvirtd-tls.socket listens there and that the certificates are valid"
+    if there.host:
+        return "check the address and the port, and that the daemon listens there"
     if there.socket:
         return "check that the daemon behind this socket still runs"
-    return "start it with `systemctl start libvirtd`, or install the package libvirt-daemon-system"
+    return (
+        "start it with `systemctl start libvirtd` (or virtqemud.socket), or install the package libvirt-daemon-system"
+    )
 
 
-_START = (
-    "run `sudo systemctl enable --now libvirtd.socket` (or virtqemud.socket); "
-    "if there is no such unit, install the package libvirt-daemon-system"
-)
-_SSH = ("ssh", "libssh", "libssh2")
 _REFUSED = r"connection refused"
 _NO_SOCKET = r"failed to connect socket to '([^']*)': no such file"
 _DEAD_SOCKET = r"failed to connect socket to '([^']*)': connection refused"
 _NO_ENTRY = r"failed to connect socket to '([^']*)': permission denied"
 _SSH_DENIED = r"permission denied \((?:publickey|password|keyboard)[^)]*\)"
+#: (what was said, what it means, what to do or nothing for the transport's usual advice, whether the host refused)
 _REASONS: tuple[tuple[str, str, str, bool], ...] = (
     # a socket on this machine
-    (_NO_SOCKET, "there is no socket {it}: no libvirt daemon has started on this machine", _START, False),
-    (_DEAD_SOCKET, "nothing listens on the socket {it}: the daemon has ended", _START, False),
+    (_NO_SOCKET, "there is no socket {it}: no libvirt daemon has started on this machine", "", False),
+    (_DEAD_SOCKET, "nothing listens on the socket {it}: the daemon has ended", "", False),
     (_NO_ENTRY, "this user may not open the socket {it}", _GROUP, True),
     (
         r"no polkit agent|org\.libvirt\.unix\.manage|polkit",
@@ -159,13 +164,25 @@ _REASONS: tuple[tuple[str, str, str, bool], ...] = (
     ),
     # TLS
     (
+        r"our own certificate (\S+) failed validation",
+        "our own certificate {it} was not signed by the CA beside it",
+        "put the CA certificate that signed it into the same folder as cacert.pem",
+        False,
+    ),
+    (
+        r"the client certificate (\S+) has expired",
+        "our own certificate {it} has expired",
+        "issue it anew",
+        False,
+    ),
+    (
         r"cannot read (?:ca )?(?:certificate|key) '([^']*)'|cannot read private key '([^']*)'",
         "the certificate file {it} cannot be read",
         "put cacert.pem, clientcert.pem and clientkey.pem into one folder and name it in the URI: ?pkipath=FOLDER",
         False,
     ),
     (
-        r"hasn't got a known issuer|signer.*not found|not trusted",
+        r"hasn't got a known issuer|not trusted|local issuer certificate|self.signed certificate",
         "the certificate of {host} was not signed by the CA in cacert.pem",
         "copy the CA certificate that signed the host's servercert.pem to cacert.pem here",
         False,
@@ -183,7 +200,7 @@ _REASONS: tuple[tuple[str, str, str, bool], ...] = (
         False,
     ),
     (
-        r"owner does not match the hostname|does not match the hostname",
+        r"does not match the hostname|hostname mismatch|ip address mismatch",
         "the certificate of {host} is made out to another name",
         "issue it with {host} among its subject alternative names, or use the name it has in the URI",
         False,
@@ -196,7 +213,7 @@ _REASONS: tuple[tuple[str, str, str, bool], ...] = (
         False,
     ),
     (
-        r"unable to read tls confirmation|tls (?:alert|handshake)|gnutls",
+        r"unable to read tls confirmation|tls handshake failed",
         "{host} ended the TLS handshake: it does not accept our certificate",
         "check that its CA signed clientcert.pem, and tls_allowed_dn_list in its libvirtd.conf",
         True,
@@ -205,7 +222,7 @@ _REASONS: tuple[tuple[str, str, str, bool], ...] = (
     (
         _REFUSED,
         "{host} refuses connections on that port: nothing listens there",
-        "start the service there (sshd for qemu+ssh, libvirtd-tls.socket for qemu+tls), and check the port in the URI",
+        "",
         False,
     ),
     (
@@ -227,4 +244,3 @@ _REASONS: tuple[tuple[str, str, str, bool], ...] = (
         False,
     ),
 )
-_ONLY: dict[str, tuple[str, ...]] = {_SSH_DENIED: _SSH}

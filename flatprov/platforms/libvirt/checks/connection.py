@@ -9,7 +9,7 @@ from flatprov.errors import DeniedError, FlatprovError, MissingDependencyError, 
 from flatprov.platforms.finding import Finding
 from flatprov.platforms.libvirt import client as libvirt
 from flatprov.platforms.libvirt import reach
-from flatprov.platforms.libvirt.checks import firmware, outcome
+from flatprov.platforms.libvirt.checks import certificates, firmware, outcome
 from flatprov.platforms.libvirt.client import Client
 
 LIMIT_SECONDS = 30.0  #: time to connect; a passphrase may have to be typed
@@ -28,13 +28,15 @@ def reachable(uri: str, limit_seconds: float = LIMIT_SECONDS) -> tuple[Client | 
         there = reach.address(uri)
         by = f"by {there.transport}" if there.host else "on this machine"
         return client, outcome.ok(check, subject, f"connected {by} to {client.host_name()}")
-    if isinstance(error, (MissingDependencyError,)):
+    if isinstance(error, MissingDependencyError):
         return None, outcome.error(check, subject, error.problem, error.fix, raised_as=type(error))
     if isinstance(error, PlatformError):
-        said = error.__cause__ or error
-        reason = reach.explain(str(said), uri)
+        said = _line(error.__cause__ or error)
+        if "TLS" in said or "certificate" in said:
+            said = certificates.complaint(uri) or said
+        reason = reach.explain(said, uri)
         raised_as = DeniedError if reason.denied else UnreachableError
-        return None, outcome.error(check, subject, f"{reason.problem} ({_line(said)})", reason.fix, raised_as=raised_as)
+        return None, outcome.error(check, subject, f"{reason.problem} ({said})", reason.fix, raised_as=raised_as)
     if error is not None:
         return None, outcome.error(check, subject, _line(error), "", raised_as=UnreachableError)
     text = f"it did not answer within {limit_seconds:.0f} s"
