@@ -140,7 +140,7 @@ def test_a_server_without_an_answer_about_files_is_a_warning(published: ReleaseS
 def test_a_platform_without_a_file() -> None:
     files = {"libvirt": FILE, "metal": "image"}
     assert _file_of(files, "metal", "flatcar") == "image"
-    with pytest.raises(ImageError, match="has no image for vmware. It has images for: libvirt, metal"):
+    with pytest.raises(ImageError, match=r"has no image for vmware\. It has images"):
         _file_of(files, "vmware", "flatcar")
     with pytest.raises(ImageError, match="no platform that is known"):
         _file_of(None, "vmware", "flatcar")
