@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from flatprov.errors import ConfigError
-from flatprov.kubernetes.addresses import check_ranges, check_virtual_ip, parse_address, parse_ranges
+from flatprov.kubernetes.addresses import check_host, check_ranges, check_virtual_ip, parse_address, parse_ranges
 from flatprov.kubernetes.endpoints import VirtualIP
 from flatprov.kubernetes.names import check_node_names
 from flatprov.kubernetes.settings import ControlPlane, Kubernetes
@@ -63,7 +63,7 @@ def check_cluster(
         )
     if isinstance(kubernetes.endpoint, VirtualIP):
         check_virtual_ip(
-            str(kubernetes.endpoint.address),
+            check_host(kubernetes.endpoint.address, "kubernetes.endpoint.address", subject),
             nodes=homes,
             node_addresses=addresses,
             dynamic=dynamic,

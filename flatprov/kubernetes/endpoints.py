@@ -139,7 +139,7 @@ def resolve_endpoint(
     if wanted is None:
         return Endpoint(check_host(first_address, "kubernetes.endpoint", subject))
     port = wanted.port if isinstance(wanted, LoadBalancer) else API_PORT
-    return Endpoint(check_host(str(wanted.address), "kubernetes.endpoint.address", subject), port)
+    return Endpoint(check_host(wanted.address, "kubernetes.endpoint.address", subject), port)
 
 
 def kube_vip(settings: VirtualIP, version: KubernetesVersion, *, init: bool) -> dict[str, Any]:
@@ -150,7 +150,7 @@ def kube_vip(settings: VirtualIP, version: KubernetesVersion, *, init: bool) -> 
         version: the cluster's version: from 1.29 on the init node's admin.conf has no rights at first.
         init: for the node that begins the cluster.
     """
-    address = str(settings.address)
+    address = check_host(settings.address, "kubernetes.endpoint.address", "virtual IP")
     kubeconfig = version.init_kubeconfig if init else "admin.conf"
     subnet = "128" if ":" in address else "32"
     environment = {

@@ -22,6 +22,7 @@ from flatprov.kubernetes.trust import ControlPlaneTrust, Join
 
 _Documents = Callable[[Registration], list[dict[str, Any]]]
 _PEER_PORT = 2380
+_FIRST_KUBELET_PATCH = 25
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ def init_role(
         raise ConfigError(f"cluster {name}", "its first node makes the bootstrap token, and there is none", "make one")
     documents = _documents_of_init(name, kubernetes, endpoint, trust)
     common = merge(base_fragment(kubernetes, "init", architecture), _control_plane(kubernetes, trust, init=True))
-    return Role("init", _with_patch(common, control_plane.kubelet), _registration(control_plane), documents)
+    return Role("init", _with_patch(common, control_plane.kubelet, kubernetes), _registration(control_plane), documents)
 
 
 def control_plane_role(
@@ -129,7 +130,9 @@ def control_plane_role(
         base_fragment(kubernetes, "control-plane", architecture), _control_plane(kubernetes, trust, init=False)
     )
     common = merge(common, _discovery(trust.join))
-    return Role("control-plane", _with_patch(common, control_plane.kubelet), _registration(control_plane), documents)
+    return Role(
+        "control-plane", _with_patch(common, control_plane.kubelet, kubernetes), _registration(control_plane), documents
+    )
 
 
 def worker_role(kubernetes: Kubernetes, join: Join, pool: Pool, *, architecture: str = "amd64") -> Role:
@@ -150,7 +153,7 @@ def worker_role(kubernetes: Kubernetes, join: Join, pool: Pool, *, architecture:
 
     common = merge(base_fragment(kubernetes, "worker", architecture), _discovery(join))
     registration = Registration(labels=pool.labels, taints=pool.taints or None, patched=bool(pool.kubelet))
-    return Role("worker", _with_patch(common, pool.kubelet), registration, documents)
+    return Role("worker", _with_patch(common, pool.kubelet, kubernetes), registration, documents)
 
 
 def _documents_of_init(name: str, kubernetes: Kubernetes, endpoint: Endpoint, trust: ControlPlaneTrust) -> _Documents:
@@ -171,9 +174,16 @@ def _registration(control_plane: ControlPlane) -> Registration:
     )
 
 
-def _with_patch(common: dict[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+def _with_patch(common: dict[str, Any], settings: Mapping[str, Any], kubernetes: Kubernetes) -> dict[str, Any]:
     if not settings:
         return common
+    if kubernetes.exact_version.minor < _FIRST_KUBELET_PATCH:
+        raise ConfigError(
+            "kubernetes",
+            f"kubeadm {kubernetes.exact_version} cannot give a pool kubelet settings of its own",
+            f"set kubernetes.kubelet for all nodes, or take 1.{_FIRST_KUBELET_PATCH} or newer",
+            path="kubelet",
+        )
     path = f"{LAYOUT.stage}/{PATCHES.rpartition('/')[2]}/kubeletconfiguration0+strategic.json"
     patch = json.dumps(kubelet_document(settings), indent=1, sort_keys=True) + "\n"
     return merge(common, fragments.config(files=[fragments.file(path, patch)]))

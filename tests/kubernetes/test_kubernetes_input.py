@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kubernetes_cluster import CASES, ENDPOINT, EXTENSION, NOW
+from kubernetes_cluster import CASES, ENDPOINT, EXTENSION, NOW, all_roles, kubernetes
 
 from flatprov.errors import ConfigError, DuplicateError
-from flatprov.ignition import File, Ignition, render
+from flatprov.ignition import Directory, DropIn, File, Ignition, Link, Unit, render
 from flatprov.kubernetes import (
     AuditPolicy,
     Calico,
@@ -29,9 +29,9 @@ from flatprov.kubernetes import (
 from flatprov.kubernetes.checks import check_cluster
 from flatprov.kubernetes.endpoints import Endpoint, resolve_endpoint
 from flatprov.kubernetes.names import check_node_names
-from flatprov.kubernetes.networkd import check_networkd_files
 from flatprov.kubernetes.tokens import BootstrapToken
 from flatprov.kubernetes.trust import Join
+from flatprov.kubernetes.users_config import check_users_config
 
 BAD = json.loads((CASES / "bad_input.json").read_text())
 GOOD = json.loads((CASES / "good_input.json").read_text())
@@ -50,14 +50,14 @@ def build(case: dict[str, Any]) -> None:
     if "taints" in pool:
         pool["taints"] = [Taint(*one) for one in pool["taints"]]
     Pool(**pool)
-    kubernetes = {"version": "1.36.3", "extension": EXTENSION, **case.get("kubernetes", {})}
+    described = {"version": "1.36.3", "extension": EXTENSION, **case.get("kubernetes", {})}
     endpoint = case.get("endpoint", {"load_balancer": "api.example.com"})
-    if endpoint and "endpoint" not in kubernetes:
+    if endpoint and "endpoint" not in described:
         kind, address = next(iter(endpoint.items()))
-        kubernetes["endpoint"] = {"virtual_ip": VirtualIP, "load_balancer": LoadBalancer}[kind](address)
+        described["endpoint"] = {"virtual_ip": VirtualIP, "load_balancer": LoadBalancer}[kind](address)
     check_cluster(
         "demo",
-        Kubernetes(kubernetes.pop("version"), **kubernetes),
+        Kubernetes(described.pop("version"), **described),
         ControlPlane(**case.get("control_plane", {})),
         nodes=case.get("nodes", {"cp-0": "10.17.3.11", "w-0": "10.17.3.21"}),
         networks=case.get("networks", ["10.17.3.0/24"]),
@@ -127,6 +127,14 @@ def test_where_the_api_is() -> None:
         resolve_endpoint(None, 3, "10.17.3.11", "demo")
 
 
+def test_an_address_that_is_not_known_yet_is_not_rendered_as_text() -> None:
+    """Where a program's Output stands it has to be resolved first; its text would be a sentence about Outputs."""
+    for unresolved in (VirtualIP(object()), LoadBalancer(object())):  # type: ignore[arg-type]
+        with pytest.raises(ConfigError) as caught:
+            resolve_endpoint(unresolved, 3, "", "demo")
+        assert caught.value.path == "kubernetes.endpoint.address"
+
+
 @pytest.mark.parametrize("text", ["10.17.3.10:6443", "[fd00::10]:6443", "api.example.com:443"])
 def test_an_endpoint_is_read_as_it_is_written(text: str) -> None:
     assert str(Endpoint.parse(text)) == text
@@ -171,8 +179,77 @@ def test_audit_rules_need_a_level(rules: list[dict[str, Any]]) -> None:
 def test_a_users_network_file_that_takes_links_of_pods_is_named() -> None:
     path = "/etc/systemd/network/10-all.network"
     good = Ignition(files=[File("/etc/systemd/network/10-eth.network", "[Match]\nName=eth*\n"), File("/etc/x", "y")])
-    check_networkd_files(render(good), "pool w")
+    check_users_config(render(good), "pool w")
     bad = Ignition(files=[File(path, "[Match]\nName=*\n[Network]\nDHCP=yes\n" * 20)])
     with pytest.raises(ConfigError, match=r"10-all\.network") as caught:
-        check_networkd_files(render(bad), "pool w")
+        check_users_config(render(bad), "pool w")
     assert caught.value.path == f"ignition.storage.files[{path}]"
+
+
+@pytest.mark.parametrize(
+    ("config", "path"),
+    [
+        (
+            Ignition(files=[File("/etc/kubernetes/pki/ca.crt", "x")]),
+            "ignition.storage.files[/etc/kubernetes/pki/ca.crt]",
+        ),
+        (Ignition(directories=[Directory("/var/lib/etcd")]), "ignition.storage.directories[/var/lib/etcd]"),
+        (
+            Ignition(links=[Link("/etc/extensions/kubernetes.raw", "/opt/k8s.raw")]),
+            "ignition.storage.links[/etc/extensions/kubernetes.raw]",
+        ),
+        (
+            Ignition(units=[Unit("kubelet.service", dropins=[DropIn("10-kubeadm.conf", "[Service]\nNice=1\n")])]),
+            "ignition.systemd.units[kubelet.service].dropins[10-kubeadm.conf]",
+        ),
+        (
+            Ignition(units=[Unit("flatprov-kubeadm.service", contents="[Service]\nExecStart=/bin/true\n")]),
+            "ignition.systemd.units[flatprov-kubeadm.service]",
+        ),
+        (Ignition(units=[Unit("containerd.service", mask=True)]), "ignition.systemd.units[containerd.service]"),
+    ],
+)
+def test_what_would_take_a_part_of_kubernetes_away_is_refused(config: Ignition, path: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        check_users_config(render(config), "pool w")
+    assert caught.value.path == path
+
+
+def test_a_users_own_parts_are_welcome() -> None:
+    own = Ignition(
+        files=[File("/etc/kubernetes/manifests/mine.yaml", "{}"), File("/etc/hosts", "127.0.0.1 localhost\n")],
+        units=[Unit("kubelet.service", dropins=[DropIn("50-mine.conf", "[Service]\nNice=1\n")])],
+    )
+    check_users_config(render(own), "pool w")
+
+
+def test_every_path_and_drop_in_of_ours_is_known_as_such() -> None:
+    """What a role brings is refused in a user's config, but for files that a user may well have of his own."""
+    shared = {
+        "/etc/hosts",
+        "/etc/hostname",
+        "/etc/kube-vip.hosts",
+        "/etc/containerd/config.toml",
+        "/etc/containerd/certs.d/_default/hosts.toml",
+        "/etc/sysctl.d/80-flatprov-kubernetes.conf",
+        "/etc/modules-load.d/flatprov-kubernetes.conf",
+        "/etc/systemd/network/05-flatprov-pods.network",
+        "/etc/sysupdate.kubernetes.d/kubernetes-v1.36.conf",
+        "/etc/sysupdate.d/noop.conf",
+    }
+    settings_of = kubernetes(
+        endpoint=VirtualIP("10.17.3.10"),
+        image_mirror="http://10.17.3.1:5000",
+        extension=Extension("sha256-" + "0" * 64, patches=True),
+    )
+    for role in all_roles(settings_of, pool=Pool(kubelet={"maxPods": 50})):
+        config = role.config("n-0", ["10.17.3.11"])
+        for kind in ("files", "links", "directories"):
+            for one in config["storage"].get(kind, ()):
+                if one["path"] not in shared:
+                    with pytest.raises(ConfigError, match="belongs to Kubernetes"):
+                        check_users_config({"storage": {kind: [one]}}, "pool w")
+        for one in config["systemd"]["units"]:
+            if one.get("dropins") or one.get("contents"):
+                with pytest.raises(ConfigError):
+                    check_users_config({"systemd": {"units": [one]}}, "pool w")

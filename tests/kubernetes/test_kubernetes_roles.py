@@ -359,6 +359,8 @@ def test_settings_of_a_pools_kubelets_are_a_patch_for_kubeadm() -> None:
     path = f"{STAGE}{join['patches']['directory'].removeprefix('/etc/kubernetes')}/kubeletconfiguration0+strategic.json"
     assert json.loads(text(config, path))["maxPods"] == 50
     assert "patches" not in kubeadm_documents(all_roles(kubernetes())[2].node("w-0", ADDRESS))["JoinConfiguration"]
+    with pytest.raises(ConfigError, match=r"v1\.24\.0 cannot"):  # kubeadm knows such patches from 1.25 on
+        worker_role(kubernetes("1.24.0"), trust().join, POOL)
 
 
 # --- cost -------------------------------------------------------------------------------------------------------------
