@@ -83,6 +83,43 @@ class Remembered:
         record = self._read(path) or {}
         return {kind: str(record[kind]) for kind in _DIGESTS if kind in record}
 
+    def sha512_anew(self, path: Path, progress: Progress | None = None) -> str:
+        """The SHA-512 of a file from all of its bytes, whatever is remembered; not recorded."""
+        try:
+            digest = _hash(path, progress, None)
+        except OSError as error:
+            raise disk_error(path.name, error, str(path)) from None
+        return digest
+
+    def data_digest_anew(self, path: Path, progress: Progress | None = None) -> str:
+        """The `flatprov.images.sparse.data_digest` of a file, whatever is remembered; not recorded."""
+        try:
+            return data_digest(path, progress)
+        except OSError as error:
+            raise disk_error(path.name, error, str(path)) from None
+
+    def touch(self, path: Path) -> None:
+        """Note that a run asked for a file now."""
+        with contextlib.suppress(OSError):
+            os.utime(self._record_path(path))
+
+    def used_at(self, path: Path) -> float:
+        """When a run last asked for a file, seconds since 1970; 0 where nobody knows."""
+        try:
+            return self._record_path(path).stat().st_mtime
+        except OSError:
+            return 0.0
+
+    def tidy(self) -> None:
+        """Remove the records of files that are gone."""
+        for path in self.folder.glob("*.json*"):
+            try:
+                named = Path(json.loads(path.read_bytes())["path"])
+            except (OSError, ValueError, KeyError, TypeError):
+                named = Path()
+            if not named.is_file():
+                path.unlink(missing_ok=True)
+
     def forget(self, path: Path) -> None:
         """Remove the record of a file that is gone or not to be believed."""
         self._record_path(path).unlink(missing_ok=True)

@@ -7,24 +7,28 @@
     ROOT/evidence/KEY/            signed digests and the key they were checked with, checked again by each run
     ROOT/partial/                 bytes that nobody has verified yet; never read as an image
     ROOT/known/                   digests of files that need not be hashed again while they stay unchanged
+    ROOT/references/ABCD…/OWNER   who needs the file of that SHA-512; `flatprov.images.garbage` keeps it then
     ROOT/locks/                   one per thing that is made; the kernel frees them when a process dies
+
+Who reads a file holds a shared lock on the file itself (`flatprov.images.locks.in_use`), so it is not removed meanwhile.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import re
 import shutil
+import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from flatprov.errors import CancelledError
-from flatprov.images.failures import disk_error, shown
+from flatprov.images.failures import disk_error, image_error, shown
+from flatprov.images.locks import is_held, try_lock
 from flatprov.images.remembered import Remembered
 
 _POLL_SECONDS = 0.05
@@ -57,8 +61,13 @@ class Store:
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
             (self.root / "partial").mkdir(exist_ok=True)
             (self.root / "locks").mkdir(exist_ok=True)
+            mode = self.root.stat().st_mode
         except OSError as error:
             raise disk_error("image store", error, str(self.root)) from None
+        if mode & stat.S_IWOTH:
+            raise image_error(
+                "permission", "image store", f"every user may write in {self.root}", f"run chmod o-w {self.root}"
+            )
 
     @contextmanager
     def lock(self, key: str, cancelled: Callable[[], bool] | None = None) -> Iterator[None]:
@@ -68,19 +77,11 @@ class Store:
             CancelledError: the user stopped waiting.
         """
         self.prepare()
+        while (handle := try_lock(self._lock_path(name_of(key)), self.root)) is None:
+            if cancelled is not None and cancelled():
+                raise CancelledError(shown(key), "was stopped while another process fetches it")
+            time.sleep(_POLL_SECONDS)
         try:
-            handle = os.open(self.root / "locks" / f"{name_of(key)}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise disk_error("image store", error, str(self.root)) from None
-        try:
-            while True:
-                try:
-                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if cancelled is not None and cancelled():
-                        raise CancelledError(shown(key), "was stopped while another process fetches it") from None
-                    time.sleep(_POLL_SECONDS)
             yield
         finally:
             os.close(handle)  # frees the lock
@@ -99,8 +100,9 @@ class Store:
         if not path.is_file():
             return None
         if self.digests.sha512(path) == sha512.lower():
+            self.digests.touch(path)
             return path
-        path.unlink(missing_ok=True)
+        self.remove(path)
         return None
 
     def commit(self, part: Path, sha512: str, file_name: str) -> Path:
@@ -120,8 +122,9 @@ class Store:
         if not path.is_file():
             return None
         if self.digests.is_unchanged(path):
+            self.digests.touch(path)
             return path
-        path.unlink(missing_ok=True)
+        self.remove(path)
         return None
 
     def commit_unpacked(self, part: Path, source_sha512: str, file_name: str, data_digest: str) -> Path:
@@ -156,6 +159,96 @@ class Store:
     def drop_evidence(self, key: str) -> None:
         """Forget signed digests that turned out wrong."""
         shutil.rmtree(self.evidence_path(key), ignore_errors=True)
+
+    def refer(self, sha512: str, owner: str) -> None:
+        """Say that somebody needs the file of a digest, until `unrefer`. Saying it twice is saying it once.
+
+        Args:
+            sha512: of the published file.
+            owner: any one-line name, shown by ``flatprov image ls``.
+        """
+        folder = self.root / "references" / sha512.lower()
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            (folder / name_of(owner)).write_text(owner)
+        except OSError as error:
+            raise disk_error("image store", error, str(self.root)) from None
+
+    def unrefer(self, sha512: str, owner: str) -> None:
+        """Take back what `refer` said."""
+        folder = self.root / "references" / sha512.lower()
+        (folder / name_of(owner)).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            folder.rmdir()  # unless others refer to it too
+
+    def references(self, sha512: str) -> tuple[str, ...]:
+        """Who needs the file of a digest."""
+        folder = self.root / "references" / sha512.lower()
+        try:
+            return tuple(sorted(path.read_text() for path in folder.iterdir()))
+        except FileNotFoundError:
+            return ()
+
+    def folder_of(self, kind: str) -> Path:
+        """Where ``published`` or ``unpacked`` files lie."""
+        return self.root / ("blobs" if kind == "published" else kind)
+
+    def is_locked(self, name: str) -> bool:
+        """Whether somebody holds the lock that belongs to a partial file."""
+        return is_held(self._lock_path(name))
+
+    def is_open(self, path: Path) -> bool:
+        """Whether somebody reads a file, and said so with `flatprov.images.locks.in_use`."""
+        return is_held(path)
+
+    def remove(self, path: Path) -> None:
+        """Remove a file and what is remembered about it, even while somebody reads it."""
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise disk_error(path.name, error, str(self.root)) from None
+        self.digests.forget(path)
+
+    def remove_unless_open(self, path: Path) -> bool:
+        """Remove a file that nobody reads; whether it is gone."""
+        if not path.exists():
+            return True
+        handle = try_lock(path, self.root, os.O_RDONLY)
+        if handle is None:
+            return False
+        try:
+            self.remove(path)
+        finally:
+            os.close(handle)
+        return True
+
+    def remove_partial(self, path: Path) -> bool:
+        """Remove what a stopped run left, unless another goes on with it; whether it is gone."""
+        handle = try_lock(self._lock_path(path.stem), self.root)
+        if handle is None:
+            return False
+        try:
+            for left in path.parent.glob(f"{path.stem}.*"):
+                left.unlink(missing_ok=True)
+        finally:
+            os.close(handle)
+        return True
+
+    def tidy(self) -> None:
+        """Remove empty folders, locks that nobody holds, and records of files that are gone."""
+        for kind in ("published", "unpacked"):
+            for folder in [*self.folder_of(kind).glob("??/*"), *self.folder_of(kind).glob("??")]:
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
+        for path in (self.root / "locks").glob("*.lock"):
+            handle = try_lock(path, self.root, os.O_RDONLY) if path.exists() else None
+            if handle is not None:
+                path.unlink(missing_ok=True)  # who waits for it sees that, and makes a new one
+                os.close(handle)
+        self.digests.tidy()
+
+    def _lock_path(self, name: str) -> Path:
+        return self.root / "locks" / f"{name}.lock"
 
     def _blob(self, sha512: str, file_name: str) -> Path:
         return self.root / "blobs" / sha512[:2].lower() / sha512.lower() / Path(file_name).name
