@@ -43,7 +43,7 @@ def fetch(options: argparse.Namespace) -> None:
         "format": got.format,
         "virtual_size_bytes": got.virtual_size_bytes,
         "sha512": got.sha512,
-        "sha512_of_path": store.digests.sha512(got.path),
+        "sha512_of_path": store.digests.recorded(got.path).get("sha512", ""),  # not known of what was unpacked
         "signed_by": got.signature.signing_key if got.signature else "",
         "signed_at": got.signature.created.isoformat() if got.signature else "",
         "ignition": info.ignition,
