@@ -29,9 +29,9 @@ from flatprov.ignition.target import Target
 
 _FAMILIES: Final[tuple[Callable[[View], Iterator[Entry]], ...]] = (
     keys.find, placeholders.find, accounts.find, accounts.find_missing, modes.find, fetching.find,
-    fetching.find_ignored, network.find, inline.find, files.find, files.find_homes, exposure.find, units.find, units.find_useless,
-    updates.find, extensions.find, devices.find, devices.find_unmounted, encryption.find, encryption.find_locked,
-    kernel.find,
+    fetching.find_ignored, network.find, inline.find, files.find, files.find_homes, exposure.find, units.find,
+    units.find_useless, updates.find, extensions.find, devices.find, devices.find_unmounted, encryption.find,
+    encryption.find_locked, kernel.find,
 )  # fmt: skip
 _NOBODY: Final = Target()
 
