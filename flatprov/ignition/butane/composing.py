@@ -42,28 +42,27 @@ class Malformed(Exception):  # noqa: N818 - it carries an entry of the report an
         self.entry = Entry("error", path, message, fix=fix, line=line, column=column)
 
 
-def compose(text: str) -> Node:
+def compose(data: bytes) -> Node:
     """Give the node of the only document in a text.
+
+    Args:
+        data: the text in UTF-8.
 
     Raises:
         Malformed: it is no YAML, is empty, has several documents, or is larger or deeper than any config is.
     """
     if CParser is None:  # pragma: no cover
         raise MissingDependencyError("PyYAML", "was built without libyaml", "install a wheel: pip install pyyaml")
-    try:
-        size = len(text.encode())
-    except UnicodeEncodeError:
-        raise Malformed("the text holds half of a surrogate pair", "save it as UTF-8") from None
-    if size > MAX_BYTES:
+    if len(data) > MAX_BYTES:
         raise Malformed(
-            f"the text has {size:,} bytes, and more than {MAX_BYTES:,} are not read",
+            f"the text has {len(data):,} bytes, and more than {MAX_BYTES:,} are not read",
             "put large contents into files of their own and name them with local",
         )
     try:
-        node = _Parser(text.removeprefix("\ufeff")).get_single_node()
+        node = _Parser(data.removeprefix(b"\xef\xbb\xbf")).get_single_node()
     except ReaderError as error:
-        line = text.count("\n", 0, error.position) + 1
-        column = error.position - text.rfind("\n", 0, error.position)
+        line = data.count(b"\n", 0, error.position) + 1
+        column = error.position - data.rfind(b"\n", 0, error.position)
         raise Malformed("a control character is in the text", "remove it", line, column) from None
     except MarkedYAMLError as error:
         raise _malformed(error) from None
@@ -156,8 +155,8 @@ if CParser is not None:
     class _Parser(CParser):
         """libyaml's parser and composer, without PyYAML's guessing of types."""
 
-        def __init__(self, text: str) -> None:
-            CParser.__init__(self, text)
+        def __init__(self, data: bytes) -> None:
+            CParser.__init__(self, data)
             self.depth = 0
             self.nodes = 0
 

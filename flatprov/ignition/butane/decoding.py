@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import Any, Final, TypeAlias
 
 from yaml import MappingNode, Node, ScalarNode, SequenceNode
 
 from flatprov.ignition.butane.composing import is_merge, is_null, place
 from flatprov.ignition.butane.fields import Key, Table
+from flatprov.ignition.butane.hints import hint
 from flatprov.ignition.butane.scalars import TAG, binary, boolean, integer
 from flatprov.ignition.report import Entry
 from flatprov.ignition.schema import Kind
@@ -160,9 +160,8 @@ class Decoder:
         if id(key) in self._seen:
             return  # an alias brings it again
         self._seen.add(id(key))
-        likely = len(name) < 100 and len(self.unknown) < 100  # comparing is slow, and a flood of keys is no slip
-        near = get_close_matches(name, table.keys, n=1) if likely else []
-        fix = f"did you mean {near[0]}?" if near else "remove it: it has no effect"
+        few = len(name) < 100 and len(self.unknown) < 100  # comparing is slow, and a flood of keys is no slip
+        fix = hint(table, name) if few else "remove it: it has no effect"
         line, column = place(key)
         name = _short(name)
         entry = Entry("error", (*path, name), f"unused key {name}", "unknown-key", fix, line, column)

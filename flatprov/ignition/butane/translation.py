@@ -48,29 +48,32 @@ def translate(
     """
     try:
         return _translate(
-            _text(text), Memory(files) if isinstance(files, Mapping) else files, compress, ignition_version
+            _utf8(text), Memory(files) if isinstance(files, Mapping) else files, compress, ignition_version
         )
     except Malformed as error:
         return {}, Report((error.entry,))
 
 
-def _text(text: str | bytes) -> str:
+def _utf8(text: str | bytes) -> bytes:
     foreign = explain_butane(text)
     if foreign:
         raise Malformed(*foreign)
-    if isinstance(text, str):
-        return text
     try:
-        return text.decode()
+        if isinstance(text, str):
+            return text.encode()
+        text.decode()
+    except UnicodeEncodeError:
+        raise Malformed("the text holds half of a surrogate pair", "save it as UTF-8") from None
     except UnicodeDecodeError as error:
-        line = text.count(b"\n", 0, error.start) + 1
+        line = text.count(b"\n", 0, error.start) + 1 if isinstance(text, bytes) else 0
         raise Malformed("the text is no UTF-8", "save it as UTF-8", line, 1) from None
+    return text
 
 
 def _translate(
-    text: str, files: LocalFiles | None, compress: bool, ignition_version: str | None
+    data: bytes, files: LocalFiles | None, compress: bool, ignition_version: str | None
 ) -> tuple[dict[str, Any], Report]:
-    root = compose(text)
+    root = compose(data)
     if type(root) is not MappingNode:
         raise Malformed("the config is no mapping", "begin with variant: flatcar and version: 1.1.0", *place(root))
     locator = Locator(root)
