@@ -10,8 +10,10 @@ import pulumi
 
 from flatprov.arguments import Arguments
 from flatprov.errors import ConfigError
+from flatprov.flatcar.targets import target_for_image
 from flatprov.flatcar.updates import Updates
-from flatprov.ignition import Ignition, is_sensitive, lowest_version, merge, pack, render
+from flatprov.ignition import Ignition, is_sensitive, merge, pack, render
+from flatprov.ignition.inspection import inspect, require, require_whole
 from flatprov.platforms import units
 from flatprov.platforms.base import Machine, Node, NodeOverride, Platform, PoolSpec, Rollout, Timeouts
 from flatprov.platforms.image import Image, Release
@@ -90,6 +92,7 @@ class NodePool(Arguments, pulumi.ComponentResource):
                 Ignition() if ignition is None else ignition,
                 updates if updates is not None else Updates.immutable(),
                 image,
+                platform.flatcar_platform,
             ),
             rollout=rollout,
             boot_seconds=units.seconds(
@@ -128,25 +131,22 @@ def node_names(pool: str, count: int, prefix: str = "") -> list[str]:
     return names
 
 
-def _packed(pool: str, ignition: Ignition, updates: Updates, image: Image | Release) -> pulumi.Input[str]:
-    """The pool's config, rendered once. Secret where a leaf is, or where it holds what is secret by nature."""
+def _packed(
+    pool: str, ignition: Ignition, updates: Updates, image: Image | Release, platform: str
+) -> pulumi.Input[str]:
+    """The pool's config, judged and rendered once. Secret where a leaf is, or where it holds what is secret by nature."""
 
     def pack_known(model: dict[str, Any]) -> pulumi.Input[str]:
-        config = merge(updates.fragment(), render(model["ignition"]))
-        _check_spec(pool, lowest_version(config), model["spec"])
+        own = render(model["ignition"])
+        target = target_for_image(**model["release"], platform=platform)
+        subject = f"pool {pool}"
+        for warning in require(inspect(own, target=target, silence=ignition.silenced()), subject):
+            pulumi.log.warn(f"{subject}: {warning}")
+        config = merge(updates.fragment(), own)
+        require_whole(config, subject, target=target)
         packed = pack(config)
         return pulumi.Output.secret(packed) if is_sensitive(config) else packed
 
-    model: dict[str, Any] = {"ignition": ignition, "spec": image.max_ignition_spec}
+    model: dict[str, Any] = {"ignition": ignition, "release": image.facts}
     found: Any = map_model(model, pack_known)  # apply() opens the Output inside the Output
     return cast("pulumi.Input[str]", found)
-
-
-def _check_spec(pool: str, needed: str, readable: str) -> None:
-    if readable and tuple(map(int, needed.split("."))) > tuple(map(int, readable.split("."))):
-        raise ConfigError(
-            f"pool {pool}",
-            f"its Ignition config needs spec {needed} and the image reads up to {readable}",
-            "leave out what is newer, or take a newer release",
-            path="ignition",
-        )

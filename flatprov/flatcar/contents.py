@@ -166,15 +166,15 @@ EXTENSION_UNITS: Final = MappingProxyType(
 _FILES: Final = """
     /etc/audit/auditd.conf /etc/audit/rules.d/00-clear.rules /etc/audit/rules.d/80-selinux.rules
     /etc/audit/rules.d/99-default.rules /etc/bash/bash_logout /etc/bash/bashrc /etc/coreos /etc/group /etc/gshadow
-    /etc/hosts /etc/inputrc /etc/issue /etc/lsb-release /etc/motd /etc/mtab /etc/nsswitch.conf /etc/ntp.conf
+    /etc/hosts /etc/inputrc /etc/issue /etc/lsb-release /etc/mtab /etc/nsswitch.conf /etc/ntp.conf
     /etc/os-release /etc/passwd /etc/profile /etc/profile.d/flatcar-profile.sh /etc/resolv.conf /etc/selinux/config
     /etc/selinux/semanage.conf /etc/shadow /etc/shells /etc/ssh/ssh_config.d/50-flatcar-ssh.conf
     /etc/ssh/sshd_config.d/50-flatcar-sshd.conf /etc/sudo.conf /etc/vim/vimrc
 """
-_UNVERIFIED_FILES: Final = "/etc/login.defs /etc/ssh/ssh_config /etc/ssh/sshd_config /etc/ssl/openssl.cnf"
+_UNVERIFIED_FILES: Final = "/etc/login.defs /etc/motd /etc/ssh/ssh_config /etc/ssh/sshd_config /etc/ssl/openssl.cnf"
 #: Files and links in /etc that baselayout, systemd and the distribution's own files make, from their sources.
 FILES: Final = frozenset(_FILES.split())
-#: Files that the programs in the image install, as one has to infer.
+#: Files that the programs in the image install, as one has to infer, and the link that the login message may be.
 UNVERIFIED_FILES: Final = frozenset(_UNVERIFIED_FILES.split())
 _ACCOUNTS: Final = """
     root bin daemon adm lp news uucp man netperf messagebus syslog ntp sshd tcpdump dhcp etcd docker tlsdate polkitd tss
@@ -210,7 +210,8 @@ def target_for(release: ReleaseInfo | None = None, platform: str = "", *, archit
         architecture=release.architecture if release else architecture,
         platform=platform,
         units=UNITS,
-        files=FILES | UNVERIFIED_FILES if major is None or major >= OVERLAY_MAJOR else frozenset(),
+        files=FILES if major is None or major >= OVERLAY_MAJOR else frozenset(),
+        unverified_files=UNVERIFIED_FILES if major is None or major >= OVERLAY_MAJOR else frozenset(),
         users=USERS,
         groups=GROUPS,
         release_extensions=frozenset(n for n, first in RELEASE_EXTENSIONS.items() if major is None or major >= first),

@@ -42,7 +42,7 @@ def target_for_image(*, version: str, ignition: str, architecture: str, platform
     found = Version.parse_or_none(version)
     known = version if found and ignition_of(found) else ""
     target = target_of(known, platform=platform, architecture=architecture)
-    return replace(target, release=version, ignition=ignition or target.ignition)
+    return replace(target, release=version if found else "", ignition=ignition or target.ignition)
 
 
 def target_of(version: str = "", *, platform: str = "", architecture: str = "") -> Target:

@@ -20,6 +20,7 @@ class Target:
             ``pxe`` for metal that boots from the network each time.
         units: every systemd unit the release ships.
         files: every path below ``/etc`` that exists before Ignition writes its first file.
+        unverified_files: paths of which this is only inferred.
         users: every user the release has.
         groups: every group the release has.
         release_extensions: the extensions of the release itself, by the names of ``enabled-sysext.conf``.
@@ -33,6 +34,7 @@ class Target:
     platform: str = ""
     units: frozenset[str] = frozenset()
     files: frozenset[str] = frozenset()
+    unverified_files: frozenset[str] = frozenset()
     users: frozenset[str] = frozenset()
     groups: frozenset[str] = frozenset()
     release_extensions: frozenset[str] = frozenset()

@@ -127,5 +127,9 @@ class Platform(Protocol):
     def prefix(self) -> str:
         """What node names begin with."""
 
+    @property
+    def flatcar_platform(self) -> str:
+        """Flatcar's name of what its nodes run on: ``qemu``, ``aws``, …"""
+
     def plan_nodes(self, pool: PoolSpec) -> Callable[[pulumi.Resource], list[Node]]:
         """Judge the pool before anything is registered; the answer registers one resource per node below a parent."""

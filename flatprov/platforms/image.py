@@ -13,8 +13,6 @@ import pulumi
 from flatprov.arguments import Arguments
 from flatprov.errors import ConfigError, ImageError
 from flatprov.flatcar.artifacts import canonical_platform, platform_of
-from flatprov.flatcar.releases import max_ignition_spec
-from flatprov.flatcar.versions import Version
 from flatprov.images.formats import check_declared, detect_format, read_header, virtual_size
 from flatprov.provider import releases
 from flatprov.provider.program import PluginResource
@@ -98,9 +96,13 @@ class Release(Arguments, PluginResource):
         return self.artifacts.apply(lambda files: _file_of(files, name, self.label))
 
     @property
-    def max_ignition_spec(self) -> pulumi.Input[str]:
-        """The newest Ignition spec it reads."""
-        return self.output("maxIgnitionSpec")
+    def facts(self) -> dict[str, pulumi.Input[str]]:
+        """What a config is checked against: version, Ignition and architecture."""
+        return {
+            "version": self.flatcar_version,
+            "ignition": self.output("ignition"),
+            "architecture": self.board_architecture,
+        }
 
 
 def _file_of(files: dict[str, str] | None, platform: str, label: str) -> str:
@@ -224,9 +226,9 @@ class Image(Arguments):
         return virtual_size(path, found, header) if found in ("qcow2", "raw") else 0
 
     @property
-    def max_ignition_spec(self) -> str:
-        """The newest Ignition spec it reads."""
-        return max_ignition_spec(Version.parse_or_none(self.version) or Version(9999, 0, 0), self.ignition)
+    def facts(self) -> dict[str, pulumi.Input[str]]:
+        """What a config is checked against: version, Ignition and architecture."""
+        return {"version": self.version, "ignition": self.ignition, "architecture": "amd64"}
 
 
 def require_platform(image: Image | Release, platform: str, what: str) -> None:

@@ -50,18 +50,19 @@ class Program:
         self.recorder = Recorder()
         self.parents: dict[str, str] = {}
         self.objects: dict[str, Any] = {}
+        self.dependencies: dict[str, dict[str, set[str]]] = {}
 
-    def run(self, body: Callable[[], Any]) -> Any:
+    def run(self, body: Callable[[], Any], *, preview: bool = False) -> Any:
         """The value of what the body returns, its Outputs resolved."""
         with ThreadPoolExecutor(1) as thread:
-            return thread.submit(self._run, body).result()
+            return thread.submit(self._run, body, preview).result()
 
-    def _run(self, body: Callable[[], Any]) -> Any:
+    def _run(self, body: Callable[[], Any], preview: bool) -> Any:
         found: list[Any] = []
         loop = asyncio.new_event_loop()  # there before the mocks
         asyncio.set_event_loop(loop)
         try:
-            pulumi.runtime.set_mocks(self.recorder, project="proj", stack="dev")
+            pulumi.runtime.set_mocks(self.recorder, project="proj", stack="dev", preview=preview)
             self._watch(pulumi.runtime.settings.get_monitor())
 
             @pulumi.runtime.test
@@ -82,6 +83,10 @@ class Program:
         def seen(request: Any) -> Any:
             self.parents[request.name] = request.parent.rpartition("::")[2] if request.parent else ""
             self.objects[request.name] = request.object
+            self.dependencies[request.name] = {
+                name: {urn.rpartition("::")[2] for urn in found.urns}
+                for name, found in request.propertyDependencies.items()
+            }
             try:
                 return register(request)
             finally:  # the mocks give each worker thread a loop and close none

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from flatprov.platforms.libvirt.settings import IMAGE_TOKEN, NETWORK_TOKEN, NODE
 GOLDEN = Path(__file__).with_name("graph.json")
 URI = "qemu:///system"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOa3y6BpYo0W/iQcdTwx0+OYaDJ4LBVhpC70gZeRL2nG core"
+UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 SECRET_KEY = "4dabf18193072939515e22adb298388d"
 
 
@@ -132,6 +134,36 @@ def test_the_config_is_secret_where_a_leaf_is_or_must_be(program, image, make, s
     assert {is_secret(program, name) for name in ("web-0", "web-1")} == {secret}
 
 
+@pytest.mark.parametrize("silence", [(), ("remote-without-hash",)])
+def test_warnings_are_told_once_and_can_be_silenced(program, image, monkeypatch, silence) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", lambda text, *other, **more: told.append(text))
+    fetched = fp.File("/opt/tool", fp.Remote("https://example.org/tool"), mode=0o755)
+    program.run(lambda: web(image, ignition=fp.Ignition(files=[fetched], silence=silence)).addresses)
+    if silence:
+        assert not told
+    else:
+        (text,) = told
+        assert text.startswith("pool web: warning at $.storage.files.0.contents")
+        assert text.endswith("[remote-without-hash]")
+
+
+def test_a_leaf_that_is_not_known_yet_breaks_no_preview_and_what_it_depends_on_is_kept(program, image) -> None:
+    def body():
+        loop = asyncio.get_event_loop()
+        nothing, unknown = loop.create_future(), loop.create_future()
+        nothing.set_result(None)
+        unknown.set_result(False)
+        server = pulumi.CustomResource("test:index:Server", "server")
+        token = pulumi.Output.all(server.urn, pulumi.Output(set(), nothing, unknown)).apply(" ".join)
+        web(image, count=1, ignition=fp.Ignition(files=[fp.File("/opt/token", token, mode=0o600)]))
+
+    program.run(body, preview=True)
+    assert "vcpus" in program.recorder.of(NODE_TOKEN)["web-0"]
+    assert program.objects["web-0"].fields["ignition"].string_value == UNKNOWN
+    assert program.dependencies["web-0"]["ignition"] == {"server"}
+
+
 def test_outputs_at_any_leaf_reach_the_config_and_the_hardware(program, image) -> None:
     def body():
         key, memory = pulumi.Output.from_input(KEY), pulumi.Output.from_input("4GiB")
@@ -214,8 +246,32 @@ BAD = {
     "spec": (
         {"image": ("9.9.9", "2.14.0"), "ignition": fp.Ignition(files=[fp.File("/a", "x", mode=0o4755)])},
         errors.ConfigError,
-        "ignition",
-        "needs spec",
+        "storage.files[0].mode",
+        "spec 3.6.0",
+    ),
+    "rule of Ignition": (
+        {"ignition": fp.Ignition(units=[fp.Unit("app.service", contents="[Service\n")])},
+        errors.ConfigError,
+        "systemd.units[0].contents",
+        "error at $.systemd.units.0.contents: invalid unit content",
+    ),
+    "finding": (
+        {"ignition": fp.Ignition(files=[fp.File("/opt/token", "{{ token }}")])},
+        errors.ConfigError,
+        "storage.files[0].contents.source",
+        "[placeholder]",
+    ),
+    "code that no finding has": (
+        {"ignition": fp.Ignition(silence=["remote-without-hsh"])},
+        errors.ConfigError,
+        "silence",
+        "remote-without-hash",
+    ),
+    "not with what flatprov adds": (
+        {"ignition": fp.Ignition(links=[fp.Link("/etc/flatcar", "/mnt")])},
+        errors.ConfigError,
+        "storage.files[0]",
+        "with what flatprov adds",
     ),
     "misspelt": ({"counts": 3}, errors.ConfigError, "counts", "Did you mean count?"),
 }

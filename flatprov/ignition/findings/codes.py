@@ -69,6 +69,7 @@ _TABLE: Final[tuple[Code, ...]] = (
     Code("inline-hash", "error", "inline contents do not have the hash that is given", "inline"),
     # files
     Code("file-exists", "error", "contents for a path that the release already has, without overwrite", "files"),
+    Code("file-may-exist", "warning", "contents for a path that the release may have, without overwrite", "files"),
     Code("os-file", "warning", "a file that the operating system manages itself", "files"),
     Code("volatile-path", "error", "a path below /proc, /sys, /dev, /run or /tmp, where nothing stays", "files"),
     Code("read-only-path", "error", "a path below /usr, which cannot be written", "files"),

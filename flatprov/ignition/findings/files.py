@@ -53,6 +53,9 @@ def _etc(view: View, node: Item, path: str, kind: str) -> Iterator[Entry]:
         message = f"{path} exists in {release} before Ignition runs, and without overwrite the first boot fails"
         folder = "a drop-in directory beside it, if its program reads one"
         yield entry("file-exists", (*node.path, "path"), message, f"set overwrite to true, or write to {folder}")
+    if path in view.target.unverified_files and sets and node.data.get("overwrite") is None:
+        message = f"{path} may exist in the release before Ignition runs; then, without overwrite, the first boot fails"
+        yield entry("file-may-exist", (*node.path, "path"), message, "set overwrite to true")
     if path in _MANAGED and (sets or node.data.get("append")):
         message = f"{path} belongs to the operating system, which makes or changes it itself"
         yield entry("os-file", (*node.path, "path"), message, _MANAGED[path])
