@@ -38,7 +38,7 @@ class Ignition(Part, shape=IGNITION, place="ignition"):
     ::
 
         Ignition(users=[User("core", ssh_keys=[key])],
-                 files=[File("/etc/motd", "hello\n")],
+                 files=[File("/etc/motd", "hello\n", overwrite=True)],
                  units=[Unit("app.service", contents=text)])
 
     ``a + b`` merges ``b`` onto ``a`` by Ignition's own rules. The sum holds both as ``layers`` and merges them when
