@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final
 
 from flatprov.errors import ConfigError
 from flatprov.flatcar.contents import target_for
 from flatprov.flatcar.versions import Version
 from flatprov.ignition.target import Target
-
-#: The first Flatcar major version with each Ignition; those before do not read spec 3. From the images' package lists.
-_IGNITION_SINCE: Final = (
-    (4799, "2.26.0"),
-    (4547, "2.24.0"),
-    (4459, "2.22.0"),
-    (4344, "2.21.0"),
-    (4152, "2.20.0"),
-    (4012, "2.19.0"),
-    (3913, "2.18.0"),
-    (3535, "2.15.0"),
-    (3277, "2.14.0"),
-    (3185, "2.13.0"),
-)
+from flatprov.ignition.versions import FLATCAR_SINCE
 
 
 def ignition_of(release: Version) -> str:
     """Give the version of Ignition in a release; ``""`` for releases before 3185, which read spec 2 only."""
-    return next((ignition for major, ignition in _IGNITION_SINCE if release.major >= major), "")
+    found = next((numbers for major, numbers in FLATCAR_SINCE if release.major >= major), None)
+    return f"{found[0]}.{found[1]}.0" if found else ""
 
 
 def target_for_image(*, version: str, ignition: str, architecture: str, platform: str) -> Target:
