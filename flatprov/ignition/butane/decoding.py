@@ -8,7 +8,6 @@ from yaml import MappingNode, Node, ScalarNode, SequenceNode
 
 from flatprov.ignition.butane.composing import is_merge, is_null, place
 from flatprov.ignition.butane.fields import Key, Table
-from flatprov.ignition.butane.hints import hint
 from flatprov.ignition.butane.scalars import TAG, binary, boolean, integer
 from flatprov.ignition.report import Entry
 from flatprov.ignition.schema import Kind
@@ -161,7 +160,11 @@ class Decoder:
             return  # an alias brings it again
         self._seen.add(id(key))
         few = len(name) < 100 and len(self.unknown) < 100  # comparing is slow, and a flood of keys is no slip
-        fix = hint(table, name) if few else "remove it: it has no effect"
+        fix = "remove it: it has no effect"
+        if few:
+            from flatprov.ignition.butane.hints import hint
+
+            fix = hint(table, name)
         line, column = place(key)
         name = _short(name)
         entry = Entry("error", (*path, name), f"unused key {name}", "unknown-key", fix, line, column)

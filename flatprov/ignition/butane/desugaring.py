@@ -19,15 +19,21 @@ class Desugarer:
     Args:
         decoder: what was noted while decoding.
         files: where local files come from, or None where there are none.
+        spec: the spec version that is made.
         compress: let inline contents be compressed where that is shorter.
+        ignition_version: whose rules configs to merge are checked by.
     """
 
-    def __init__(self, decoder: Decoder, files: LocalFiles | None, *, compress: bool = True) -> None:
+    def __init__(
+        self, decoder: Decoder, files: LocalFiles | None, *, spec: str, compress: bool, ignition_version: str | None
+    ) -> None:
         self.problems: list[Entry] = []
         self.origins = Origins()
         self._noted = decoder.noted
         self._files = files
+        self._spec = spec
         self._compress = compress
+        self._ignition_version = ignition_version
 
     def run(self, config: dict[str, Any]) -> None:
         """Desugar everything but mount units."""
@@ -62,8 +68,16 @@ class Desugarer:
             if given is None:
                 continue
             data = self._read(given, (*path, name)) if name == "local" else given
-            if data is not None:
-                self._inline(found, data.encode() if isinstance(data, str) else data, _json(path), (*path, name))
+            if data is None:
+                continue
+            if path[:2] == ("ignition", "config") and not found.get("compression"):
+                self._reference(data, (*path, name))
+            self._inline(found, data.encode() if isinstance(data, str) else data, _json(path), (*path, name))
+
+    def _reference(self, data: str | bytes, path: Path) -> None:
+        from flatprov.ignition.butane.references import check_reference
+
+        self.problems += check_reference(data, path, self._spec, self._ignition_version)
 
     def _inline(self, found: dict[str, Any], data: bytes, place: Path, source: Path) -> None:
         self.origins.add((*place, "source"), source, whole=True)

@@ -1,4 +1,4 @@
-"""Configs that a config merges or is replaced by, where they stand inline: they are checked too."""
+"""Configs that a config merges or is replaced by, where their text is at hand: they are checked too."""
 
 from __future__ import annotations
 
@@ -7,33 +7,32 @@ from typing import Any
 
 from flatprov.errors import ConfigError
 from flatprov.ignition.butane.checking import rules
-from flatprov.ignition.butane.decoding import Decoder, Path
+from flatprov.ignition.butane.decoding import Path
 from flatprov.ignition.parsing import parse
 from flatprov.ignition.report import Entry
 
 
-def references(decoder: Decoder, spec: str, ignition_version: str | None) -> Iterator[Entry]:
-    """Give what is wrong with the inline configs below ``ignition.config``.
+def check_reference(data: Any, path: Path, spec: str, ignition_version: str | None) -> Iterator[Entry]:
+    """Give what is wrong with a config below ``ignition.config``.
 
-    Other than Butane's, the paths are those of the outer config, with the inner one in the message.
+    Butane checks inline ones of its own spec version, and gives the paths inside them; local ones it takes unseen. Here
+    all are checked, and the path is that of the outer config, with the inner one in the message.
+
+    Args:
+        data: the text.
+        path: of its ``inline`` or ``local`` in the YAML.
+        spec: the spec version of the outer config.
+        ignition_version: whose rules to check.
     """
-    for found, path in decoder.noted["resource"]:
-        inline = found.get("inline")
-        if path[:2] != ("ignition", "config") or inline is None:
-            continue
-        yield from _inner(inline, path, spec, ignition_version)
-
-
-def _inner(inline: Any, path: Path, spec: str, ignition_version: str | None) -> Iterator[Entry]:
     try:
-        config = parse(inline)
+        config = parse(data)
     except ConfigError as error:
-        yield Entry("error", (*path, "inline"), f"the config in it is invalid: {error}")
+        yield Entry("error", path, f"the config in it is invalid: {error}")
         return
-    if config["ignition"]["version"] != spec:
+    other = config["ignition"]["version"] != spec
+    if other and path[-1] == "inline":
         message = "skipping validation for the merge/replace ignition config due to an unkown version"
-        yield Entry("warning", (*path, "version"), message)
-        return
-    report = rules(config, ignition_version)
-    for entry in report:
-        yield Entry(entry.level, (*path, "inline"), f"in the config at {entry.where()}: {entry.message}")
+        yield Entry("warning", (*path[:-1], "version"), message)
+    for entry in rules(config, ignition_version):
+        if entry.level == "error" or not other:
+            yield Entry(entry.level, path, f"in the config at {entry.where()}: {entry.message}")

@@ -15,7 +15,6 @@ from flatprov.ignition.butane.desugaring import Desugarer
 from flatprov.ignition.butane.fields import table
 from flatprov.ignition.butane.files import LocalFiles, Memory
 from flatprov.ignition.butane.mounting import add_mount_units
-from flatprov.ignition.butane.references import references
 from flatprov.ignition.butane.rules import source_rules
 from flatprov.ignition.butane.variants import spec_of
 from flatprov.ignition.recognize import explain_butane
@@ -89,15 +88,12 @@ def _translate(
         return {}, Report(tuple(sorted([*decoder.unknown, *decoder.problems], key=_line)))
     del config["variant"], config["version"]
     config["ignition"] = {"version": spec, **config.get("ignition", {})}
-    found = [
-        *decoder.unknown,
-        *_placed(locator, [*source_rules(decoder), *references(decoder, spec, ignition_version)]),
-    ]
+    found = [*decoder.unknown, *_placed(locator, source_rules(decoder))]
     if _fatal(found):
         return {}, Report(tuple(found))
 
     wanted = [path[-1] for one, path in decoder.noted["filesystem"] if one.pop("with_mount_unit", False)]
-    desugarer = Desugarer(decoder, files, compress=compress)
+    desugarer = Desugarer(decoder, files, spec=spec, compress=compress, ignition_version=ignition_version)
     desugarer.run(config)
     if wanted:
         add_mount_units(config, [number for number in wanted if isinstance(number, int)], desugarer.origins)
