@@ -82,9 +82,9 @@ def _media_type(source: str) -> tuple[str, int]:
     if not own and not source[5:slash].startswith(_TYPES):
         return "invalid media type", 0
     end = _tokens(source, slash + 1)
-    if source[end : end + 1] not in (";", ","):
-        return "invalid character for media subtype", 0
-    return ("incomplete media type", 0) if end >= len(source) else ("", end)
+    if end >= len(source):
+        return "incomplete media type", 0
+    return ("", end) if source[end] in ";," else ("invalid character for media subtype", 0)
 
 
 def _parameter_value(source: str, position: int, unquote: bool) -> tuple[str, int, bool]:

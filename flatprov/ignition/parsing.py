@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any, Final
 
 from flatprov.errors import ConfigError
-from flatprov.ignition.recognize import explain
+from flatprov.ignition.reading import read
 from flatprov.ignition.schema import ROOT, VERSIONS, Field, Kind, Shape
 
 _TYPES: Final = {
     Kind.STRING: str, Kind.INTEGER: int, Kind.BOOLEAN: bool, Kind.STRINGS: list, Kind.OBJECT: dict, Kind.OBJECTS: list,
 }  # fmt: skip
 _INT64: Final = 1 << 63
+
+__all__ = ["check_form", "parse", "read"]
 
 
 def parse(config: str | bytes | Mapping[str, Any]) -> dict[str, Any]:
@@ -38,42 +39,23 @@ def parse(config: str | bytes | Mapping[str, Any]) -> dict[str, Any]:
 def _decode(config: str | bytes) -> Mapping[str, Any]:
     if not isinstance(config, (str, bytes)):
         raise ConfigError("config", "must be text, bytes or a mapping", "pass the text of the config")
-    text = config
-    if isinstance(text, bytes):
-        try:
-            text = text.decode()
-        except UnicodeDecodeError as error:
-            raise explain(config) or ConfigError(
-                "config", f"is no UTF-8 at byte {error.start}", "save it as UTF-8"
-            ) from None
-    foreign = explain(text)
-    if foreign:
-        raise foreign
-    try:
-        data = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
-    except json.JSONDecodeError as error:
-        where = f"line {error.lineno}, column {error.colno}"
-        raise ConfigError(where, f"the JSON is malformed: {error.msg}", "correct it there") from None
-    except RecursionError:
-        raise ConfigError("config", "the JSON is nested too deeply", "check where it comes from") from None
+    data, duplicates = read(config)
+    if duplicates:
+        found = duplicates[0]
+        raise ConfigError(
+            str(found.path[-1]),
+            f"this property stands twice in one object (again at line {found.line}, column {found.column}), "
+            "and only the last would count",
+            "remove one",
+            path=_dotted(found.path),
+        )
     if not isinstance(data, dict):
         raise ConfigError("config", "the JSON is no object", 'begin with {"ignition": {"version": "3.3.0"}}')
     return data
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ConfigError(
-            twice, "this property stands twice in one object, and only the last would count", "remove one"
-        )
-    return found
-
-
-def _no_constant(name: str) -> Any:
-    raise ConfigError("config", f"{name} is no JSON", "write a number")
+def _dotted(path: tuple[str | int, ...]) -> str:
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).lstrip(".")
 
 
 def _stated(data: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ from flatprov.ignition.gotext import fold
 from flatprov.ignition.schema import Kind
 from flatprov.ignition.validate import scanning
 from flatprov.ignition.validate.plan import Member, Plan
+from flatprov.ignition.validate.scanning import Document
 
 _INT64: Final = 1 << 63
 _JSON_TYPES: Final = {"{": "object", "[": "array", '"': "string", "t": "bool", "f": "bool", "n": "null"}
@@ -37,11 +38,11 @@ class Decoded(NamedTuple):
     problem: TypeProblem | None
 
 
-def decode(view: str, plan: Plan) -> Decoded:
-    """Decode the view of a text that is valid JSON."""
-    decoder = _Decoder(view)
+def decode(document: Document, plan: Plan) -> Decoded:
+    """Decode a text that is valid JSON."""
+    decoder = _Decoder(document)
     value: dict[str, Any] = {}
-    start = scanning.skip_space(view, 0)
+    view, start = document.view, document.start
     if view[start] == "{":
         decoder.object(plan, start, value)
     elif view[start] != "n":
@@ -51,8 +52,8 @@ def decode(view: str, plan: Plan) -> Decoded:
 
 
 class _Decoder:
-    def __init__(self, view: str) -> None:
-        self.view = view
+    def __init__(self, document: Document) -> None:
+        self.document, self.view = document, document.view
         self.problem: TypeProblem | None = None
         self.context = ""  #: the innermost Go type
         self.names: list[str] = []
@@ -70,7 +71,7 @@ class _Decoder:
     def object(self, plan: Plan, start: int, into: dict[str, Any]) -> None:
         """Decode an object into what is already there."""
         outside = self.context
-        for name, _, value in scanning.members(self.view, start):
+        for name, _, value in self.document.members(start):
             member = plan.members.get(name) or plan.folded.get(fold(name))
             if member is None:
                 continue
@@ -104,7 +105,7 @@ class _Decoder:
     def _list(self, member: Member, start: int, old: _Slice) -> _Slice:
         """Decode a list into an old one: Go lets the items below decode into what was there at their places."""
         backing, length = old.backing, 0
-        for position in scanning.items(self.view, start):
+        for position in self.document.items(start):
             if length == len(backing):
                 backing.append({} if member.plan else "")
             first = self.view[position]

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from flatprov.ignition.report import Level
 from flatprov.ignition.validate.units import UnitText, read_unit
 
 Path: TypeAlias = tuple[str | int, ...]
 Found: TypeAlias = tuple[Level, Path, str]
+#: So many entries are given; who has more is told so. It keeps a hostile config from filling the memory.
+MOST_ENTRIES: Final = 10_000
+AND_MORE: Final[Found] = ("error", (), f"there are more than {MOST_ENTRIES} entries: only the first are given")
+
+
+class TooManyError(Exception):
+    """There are more entries than anyone reads."""
 
 
 class Findings:
@@ -32,10 +39,14 @@ class Findings:
         """Note an error, unless there is no message."""
         if message:
             self.list.append(("error", path, message))
+            if len(self.list) > MOST_ENTRIES:
+                raise TooManyError
 
     def warn(self, path: Path, message: str) -> None:
         """Note a warning."""
         self.list.append(("warning", path, message))
+        if len(self.list) > MOST_ENTRIES:
+            raise TooManyError
 
     def unit(self, text: str) -> UnitText:
         """Read a unit file, each once."""

@@ -26,7 +26,8 @@ def validate_text(text: str | bytes, ignition: tuple[int, int]) -> Report:
     wrong = syntax.problem(view)
     if wrong:
         return _broken(view, wrong.message, wrong.at + 1)
-    first = decode(view, stub())
+    document = scanning.Document(view)
+    first = decode(document, stub())
     if first.problem:
         return _broken(view, first.problem.message, first.problem.at)
     version = _version((first.value.get("Ignition") or {}).get("Version") or "")
@@ -36,13 +37,13 @@ def validate_text(text: str | bytes, ignition: tuple[int, int]) -> Report:
     if not spec:
         return _refuse("unsupported config version")
     plan = plan_of(min(spec, "3.6.0"))
-    decoded = decode(view, plan)
+    decoded = decode(document, plan)
     if decoded.problem:
         return _broken(view, decoded.problem.message, decoded.problem.at)
     found = [(entry, False) for entry in walks.check(decoded.value, plan, spec, ignition)]
     if has_huge_number(view):  # what knows the places cannot read it: neither places nor unknown properties
         return Report(tuple(Entry(*entry) for entry, _ in found))
-    return _located(view, found + walks.unused(view, decoded.value, plan, ignition))
+    return _located(document, found + walks.unused(document, decoded.value, plan, ignition))
 
 
 def _refuse(message: str) -> Report:
@@ -54,12 +55,12 @@ def _broken(view: str, message: str, index: int) -> Report:
     return Report((Entry("error", (), message, line=line, column=column, at_end=not line),))
 
 
-def _located(view: str, found: list[tuple[Found, bool]]) -> Report:
-    where = indexes(view, [path for (_, path, _), _ in found], [name for _, name in found])
+def _located(document: scanning.Document, found: list[tuple[Found, bool]]) -> Report:
+    where = indexes(document, [path for (_, path, _), _ in found], [name for _, name in found])
     return Report(
         tuple(
-            Entry(level, path, message, line=line, column=column)
-            for ((level, path, message), _), (line, column) in zip(found, places(view, where), strict=True)
+            Entry(level, path, message, line=line if path else 0, column=column if path else 0)
+            for ((level, path, message), _), (line, column) in zip(found, places(document.view, where), strict=True)
         )
     )
 

@@ -6,14 +6,15 @@ import math
 import re
 from typing import Final
 
-_STRING: Final = re.compile(r'"(?:[^"\\]|\\.)*"', re.S)
+from flatprov.ignition.validate import scanning
+
 _SUSPECT: Final = re.compile(r"[eE]|[0-9]{300}")
 _NUMBER: Final = re.compile(r"-?[0-9][0-9.eE+-]*")
 
 
 def has_huge_number(view: str) -> bool:
     """Tell whether valid JSON holds a number beyond the range of a 64 bit float, which Go refuses."""
-    bare = _STRING.sub("", view)
+    bare = scanning.bare(view)
     if not _SUSPECT.search(bare):
         return False
     return any(math.isinf(float(number)) for number in _NUMBER.findall(bare) if _SUSPECT.search(number))

@@ -7,13 +7,13 @@ is where the nearest thing around it is.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, TypeAlias
 
 from flatprov.ignition.report import Entry
 from flatprov.ignition.validate import scanning
+from flatprov.ignition.validate.scanning import Document
 
 Path: TypeAlias = tuple[str | int, ...]
 
@@ -31,23 +31,22 @@ def locate(text: str | bytes, entries: Iterable[Entry], *, at_name: Iterable[Ent
         return found
     view = scanning.view(text)
     names = {id(entry) for entry in at_name}
-    where = indexes(view, [entry.path for entry in found], [id(entry) in names for entry in found])
+    where = indexes(scanning.Document(view), [entry.path for entry in found], [id(entry) in names for entry in found])
     return [
         replace(entry, line=line, column=column) if entry.path else entry
         for entry, (line, column) in zip(found, places(view, where), strict=True)
     ]
 
 
-def indexes(view: str, paths: list[Path], at_name: list[bool]) -> list[int]:
-    """Give for each path the index of the byte where it is, ``len(view)`` where the text has no such byte."""
+def indexes(document: Document, paths: list[Path], at_name: list[bool]) -> list[int]:
+    """Give for each path the index of the byte where it is."""
     tree: dict[Any, Any] = {}
     for path in paths:
         node = tree
         for part in path:
             node = node.setdefault(part, {})
     found: dict[Path, tuple[int, int]] = {}
-    start = scanning.skip_space(view, 0)
-    _descend(view, start, tree, (), found, start)
+    _descend(document, document.start, tree, (), found, document.start)
     return [_nearest(found, path, name) for path, name in zip(paths, at_name, strict=True)]
 
 
@@ -60,33 +59,29 @@ def _nearest(found: dict[Path, tuple[int, int]], path: Path, name: bool) -> int:
 
 
 def _descend(
-    view: str, start: int, wanted: dict[Any, Any], path: Path, found: dict[Path, tuple[int, int]], name: int
+    document: Document, start: int, wanted: dict[Any, Any], path: Path, found: dict[Path, tuple[int, int]], name: int
 ) -> None:
     """Note where the value at ``start`` and the wanted values in it are; a later property of one name counts alone."""
-    first = view[start]
+    first = document.view[start]
     found[path] = (name, start + 1 if first in "{[" else start)
     if not wanted:
         return
     if first == "{":
-        last = {key: (at, value) for key, at, value in scanning.members(view, start) if key in wanted}
+        last = {key: (at, value) for key, at, value in document.members(start) if key in wanted}
         for key, (at, value) in last.items():
-            _descend(view, value, wanted[key], (*path, key), found, at)
+            _descend(document, value, wanted[key], (*path, key), found, at)
     elif first == "[":
-        for number, value in enumerate(scanning.items(view, start)):
+        for number, value in enumerate(document.items(start)):
             if number in wanted:
-                _descend(view, value, wanted[number], (*path, number), found, value)
+                _descend(document, value, wanted[number], (*path, number), found, value)
 
 
 def places(view: str, indexes: list[int]) -> list[tuple[int, int]]:
     """Give line and column of each byte, zeros for what is behind the end."""
-    starts = [0]
-    last = min(max(indexes, default=0), len(view))
-    index = view.find("\n", 0, last)
-    while index >= 0:
-        starts.append(index + 1)
-        index = view.find("\n", index + 1, last)
-    found = []
-    for index in indexes:
-        line = bisect_right(starts, index)
-        found.append((line, index - starts[line - 1] + 1) if index < len(view) else (0, 0))
-    return found
+    known: dict[int, tuple[int, int]] = {}
+    line, last = 1, 0
+    for index in sorted(set(indexes)):
+        line += view.count("\n", last, index)
+        last = index
+        known[index] = (line, index - view.rfind("\n", 0, index)) if index < len(view) else (0, 0)
+    return [known[index] for index in indexes]

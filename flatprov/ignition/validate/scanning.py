@@ -9,24 +9,22 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Final
 
 from flatprov.ignition.gotext import decode
 
-_STRING: Final = re.compile(r'"(?:[^"\\]|\\.)*"', re.S)
+_NAME: Final = re.compile(r'"([^"\\]*)"[ \t\n\r]*:[ \t\n\r]*')
+_ESCAPE: Final = re.compile(r"\\.", re.S)
+_STRING: Final = re.compile(r'"[^"]*"')
 _SPACE: Final = re.compile(r"[ \t\n\r]*")
 _BETWEEN: Final = re.compile(r"[ \t\n\r]*[,:]?[ \t\n\r]*")
-_STRUCTURE: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.S)
+_BRACKET: Final = re.compile(r"[\[\]{}]")
 _LITERAL: Final = re.compile(r"[-+.0-9A-Za-z]+")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
-def as_is(text: str) -> str:
-    """Keep a number as it is written."""
-    return text
-
-
-_scan: Final = json.JSONDecoder(parse_int=as_is, parse_float=as_is).raw_decode
+_scan: Final = json.JSONDecoder(parse_int=str, parse_float=str).raw_decode
 
 
 def view(text: str | bytes) -> str:
@@ -45,8 +43,7 @@ def end_of(view: str, index: int) -> int:
     """Give the end of the value that begins at ``index`` in valid JSON."""
     first = view[index]
     if first == '"':
-        found = _STRING.match(view, index)
-        return found.end() if found else len(view)
+        return int(scanstring(view, index + 1)[1])
     if first not in "{[":
         found = _LITERAL.match(view, index)
         return found.end() if found else len(view)
@@ -58,15 +55,21 @@ def end_of(view: str, index: int) -> int:
 
 def _end_of_deep(view: str, index: int) -> int:
     depth = 0
-    for found in _STRUCTURE.finditer(view, index):
-        first = found[0][0]
-        if first in "[{":
-            depth += 1
-        elif first in "]}":
-            depth -= 1
-            if not depth:
-                return found.end()
+    for found in _BRACKET.finditer(blank(view), index):
+        depth += 1 if found[0] in "[{" else -1
+        if not depth:
+            return found.end()
     return len(view)
+
+
+def blank(view: str) -> str:
+    """Give the view with spaces in the place of its texts, so that only the structure and the numbers are left."""
+    return _STRING.sub(lambda found: " " * len(found[0]), _ESCAPE.sub("  ", view))
+
+
+def bare(view: str) -> str:
+    """Give the view without its texts."""
+    return _STRING.sub("", _ESCAPE.sub("", view))
 
 
 def string(view: str, start: int, end: int) -> str:
@@ -82,11 +85,17 @@ def members(view: str, index: int) -> Iterator[tuple[str, int, int]]:
     """Give each property of the object that begins at ``index``: its name, where the name and where the value begin."""
     index = skip_space(view, index + 1)
     while view[index] != "}":
-        found = _STRING.match(view, index)
-        end = found.end() if found else index + 1
-        between = _BETWEEN.match(view, end)
-        value = between.end() if between else end
-        yield string(view, index, end), index, value
+        found = _NAME.match(view, index)
+        if found:
+            name, value = found[1], found.end()
+            if not name.isascii():
+                name = decode(name.encode("latin-1"))
+        else:
+            end = end_of(view, index)
+            name = string(view, index, end)
+            between = _BETWEEN.match(view, end)
+            value = between.end() if between else end
+        yield name, index, value
         between = _BETWEEN.match(view, end_of(view, value))
         index = between.end() if between else len(view)
 
@@ -98,3 +107,29 @@ def items(view: str, index: int) -> Iterator[int]:
         yield index
         between = _BETWEEN.match(view, end_of(view, index))
         index = between.end() if between else len(view)
+
+
+class Document:
+    """A view of which the properties of each object are looked up once.
+
+    Args:
+        view: the view of valid JSON.
+    """
+
+    def __init__(self, view: str) -> None:
+        self.view = view
+        self.start = skip_space(view, 0)
+        self._members: dict[int, list[tuple[str, int, int]]] = {}
+        self._items: dict[int, list[int]] = {}
+
+    def members(self, index: int) -> list[tuple[str, int, int]]:
+        """Give what the function of that name gives."""
+        if index not in self._members:
+            self._members[index] = list(members(self.view, index))
+        return self._members[index]
+
+    def items(self, index: int) -> list[int]:
+        """Give what the function of that name gives."""
+        if index not in self._items:
+            self._items[index] = list(items(self.view, index))
+        return self._items[index]

@@ -17,7 +17,6 @@ MAX_DEPTH: Final = 10_000
 _END: Final = "unexpected end of JSON input"
 _UNFINISHED_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:(\.)(?![0-9])|(?:\.[0-9]+)?[eE][+-]?(?![0-9]))")
 _BEFORE_NUMBER: Final = re.compile(r"[-+.0-9eE]*\Z")
-_STRING: Final = re.compile(r'"(?:[^"\\]|\\.)*"', re.S)
 _NOT_STRUCTURE: Final = {code: None for code in range(256) if chr(code) not in "[]{}"}
 _ESCAPES: Final = '"\\/bfnrt'
 _HEX: Final = "0123456789abcdefABCDEF"
@@ -38,9 +37,7 @@ def _constant(name: str) -> Any:
     raise _ConstantError(name)
 
 
-_scan: Final = json.JSONDecoder(
-    parse_int=scanning.as_is, parse_float=scanning.as_is, parse_constant=_constant
-).raw_decode
+_scan: Final = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=_constant).raw_decode
 
 
 def problem(view: str) -> SyntaxProblem | None:
@@ -65,7 +62,10 @@ def _value(view: str, start: int) -> int | SyntaxProblem:
         return _from(view, error)
     except _ConstantError:
         # The same again with words of the same length that no scanner takes: now it says where.
-        return _value(view.replace("NaN", "@@@").replace("Infinity", "@@@@@@@@"), start)
+        found = _value(view.replace("NaN", "@@@").replace("Infinity", "@@@@@@@@"), start)
+        if isinstance(found, SyntaxProblem):
+            return SyntaxProblem(found.message.replace("@", view[found.at], 1), found.at)
+        return found
 
 
 def _from(view: str, error: JSONDecodeError) -> SyntaxProblem:
@@ -128,7 +128,7 @@ def _explain(view: str, index: int, context: str) -> SyntaxProblem:
 def _open_bracket(view: str, index: int) -> str:
     """Give the innermost bracket that is open at ``index``."""
     depth = 0
-    for bracket in reversed(_STRING.sub("", view[:index]).translate(_NOT_STRUCTURE)):
+    for bracket in reversed(scanning.bare(view[:index]).translate(_NOT_STRUCTURE)):
         if bracket in "]}":
             depth += 1
         elif depth:

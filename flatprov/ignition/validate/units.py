@@ -20,6 +20,9 @@ _SPACES: Final = re.compile(
 )
 _CHARACTER: Final = re.compile(rb"[\x00-\xff][\x80-\xbf]*")
 _NAME: Final = re.compile(rb"[^=\r\n]*")
+#: Whole lines with nothing special about them: options of one line, comments, empty lines.
+_PLAIN_LINES: Final = re.compile(rb"(?:[A-Za-z][^=\r\n]*=(?:[^\n]*[^\\\n])?\n|[#;](?:[^\n]*[^\\ \n])?\n|\n){1,1000}")
+_OPTION: Final = re.compile(rb"^[A-Za-z]", re.M)
 
 
 class UnitText(NamedTuple):
@@ -124,6 +127,9 @@ class _Lexer:
         """Take the options of a section; tell whether another section begins."""
         data = self.data
         while True:
+            if self._plain_lines():
+                self.options = True
+                self.installs = self.installs or section == b"Install"
             found = _SPACES.match(data, self.position)
             start = found.end() if found else self.position
             if start >= len(data):
@@ -140,6 +146,16 @@ class _Lexer:
                 self._option()
                 self.options = True
                 self.installs = self.installs or section == b"Install"
+
+    def _plain_lines(self) -> bool:
+        """Take lines that need no closer look; tell whether there are options among them."""
+        any_option = False
+        while True:
+            found = _PLAIN_LINES.match(self.data, self.position)
+            if not found:
+                return any_option
+            any_option = any_option or _OPTION.search(self.data, found.start(), found.end()) is not None
+            self.position = found.end()
 
     def _option(self) -> None:
         self._step()
@@ -161,6 +177,10 @@ class _BufferedLexer(_Lexer):
     def __init__(self, data: bytes, numbers: bool) -> None:
         super().__init__(data, numbers)
         self.filled = 0  #: how far the buffer has been filled
+        self.long = _long_lines(data)
+
+    def _plain_lines(self) -> bool:
+        return False  # here each step counts
 
     def _characters(self, end: int, *, steps: bool) -> None:
         while True:
@@ -168,8 +188,13 @@ class _BufferedLexer(_Lexer):
                 raise _InvalidError("line too long (max 2048 bytes)")
             if end <= self.filled:
                 break
-            self.position = max(self.position, self._last_whole_character())
-            self.filled = min(len(self.data), self.position + _BUFFER)
+            # A character that is not in the buffer fills it; the next step begins behind that character.
+            start = max(self.position, self._last_whole_character())
+            self.filled = min(len(self.data), start + _BUFFER)
+            character = _CHARACTER.match(self.data, start)
+            self.position = character.end() if character else start
+            if start >= len(self.data):
+                break
         self.position = end
 
     def _last_whole_character(self) -> int:
@@ -192,5 +217,19 @@ class _BufferedLexer(_Lexer):
 
     def _sees_long_line(self, end: int) -> bool:
         """Tell whether a step that begins before ``end`` finds no end of line in its look ahead."""
-        window = self.data[self.position : min(self.filled, end - 1 + _LOOK_AHEAD)]
-        return len(window) >= _LOOK_AHEAD and max(map(len, window.splitlines())) >= _LOOK_AHEAD
+        while self.long and self.long[-1][1] < self.position:
+            self.long.pop()
+        return bool(self.long) and max(self.long[-1][0], self.position) <= min(
+            end - 1, self.long[-1][1], self.filled - _LOOK_AHEAD
+        )
+
+
+def _long_lines(data: bytes) -> list[tuple[int, int]]:
+    """Give the first and the last place of each long line from which no end of it is in sight, the last line first."""
+    found, start = [], 0
+    for line in data.splitlines(keepends=True):
+        length = len(line.rstrip(b"\r\n"))
+        if length >= _LOOK_AHEAD:
+            found.append((start, start + length - _LOOK_AHEAD))
+        start += len(line)
+    return found[::-1]

@@ -59,12 +59,12 @@ def parse(raw: str) -> Url | None:
     if rest.startswith("//") and (scheme or not rest.startswith("///")):
         authority, slash, rest = rest[2:].partition("/")
         rest = slash + rest
-        if not _authority(scheme, authority):
+        if not _authority(authority):
             return None
     return None if "%" in rest and _BAD_ESCAPE.search(rest) else Url(scheme, "", query)
 
 
-def _authority(scheme: str, authority: str) -> bool:
+def _authority(authority: str) -> bool:
     user, at, host = authority.rpartition("@")
     if at and (_BAD_USER.search(user) or _BAD_ESCAPE.search(user)):
         return False
@@ -73,11 +73,9 @@ def _authority(scheme: str, authority: str) -> bool:
         return False
     if bracket == 0:
         return _literal(host)
-    first = host.find(":")
-    if first >= 0:
-        colon = first if scheme in ("http", "https") else host.rfind(":")
-        if not _PORT.fullmatch(host, colon):
-            return False
+    colon = host.rfind(":")
+    if colon >= 0 and not _PORT.fullmatch(host, colon):
+        return False
     return not _BAD_HOST.search(host)
 
 

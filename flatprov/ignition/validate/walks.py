@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from flatprov.ignition.validate import scanning
-from flatprov.ignition.validate.findings import Findings, Found, Path
+from flatprov.ignition.validate.findings import AND_MORE, MOST_ENTRIES, Findings, Found, Path, TooManyError
 from flatprov.ignition.validate.plan import Plan
+from flatprov.ignition.validate.scanning import Document
 
 _INT64: Final = 1 << 63
 _EMPTY: Final[dict[str, Any]] = {}
@@ -43,7 +43,10 @@ def check(value: dict[str, Any], plan: Plan, spec: str, ignition: tuple[int, int
     """Give what the rules find, and then what stands twice."""
     found = Findings(spec, ignition)
     duplicates: list[Found] = []
-    _check(value, plan, (), found, duplicates)
+    try:
+        _check(value, plan, (), found, duplicates)
+    except TooManyError:
+        return [*(found.list + duplicates)[:MOST_ENTRIES], AND_MORE]
     return found.list + duplicates
 
 
@@ -80,26 +83,33 @@ def _duplicates(value: dict[str, Any], group: tuple[tuple[str, Any], ...], path:
             text = (item or "") if key is None else key(item)
             if text in seen:
                 duplicates.append(("error", (*path, name, number), "duplicate entry defined"))
+                if len(duplicates) > MOST_ENTRIES:
+                    raise TooManyError
             seen.add(text)
 
 
-def unused(view: str, value: dict[str, Any], plan: Plan, ignition: tuple[int, int]) -> list[tuple[Found, bool]]:
+def unused(
+    document: Document, value: dict[str, Any], plan: Plan, ignition: tuple[int, int]
+) -> list[tuple[Found, bool]]:
     """Give the properties of a text that the spec does not know; each with whether it is about the property's name.
 
     Args:
-        view: the view of the text.
+        document: the text.
         value: what Go makes of it.
         plan: that of the config's version.
         ignition: the version of Ignition to be like, as two numbers.
     """
     found: list[tuple[Found, bool]] = []
-    _Unused(view, ignition, found).object(value, plan, scanning.skip_space(view, 0), ())
+    try:
+        _Unused(document, ignition, found).object(value, plan, document.start, ())
+    except TooManyError:
+        return [*found[:MOST_ENTRIES], (AND_MORE, False)]
     return found
 
 
 class _Unused:
-    def __init__(self, view: str, ignition: tuple[int, int], found: list[tuple[Found, bool]]) -> None:
-        self.view = view
+    def __init__(self, document: Document, ignition: tuple[int, int], found: list[tuple[Found, bool]]) -> None:
+        self.document, self.view = document, document.view
         self.found = found
         self.word, self.stop = ("unused", "") if ignition >= (2, 24) else ("Unused", ".")
 
@@ -110,19 +120,24 @@ class _Unused:
                 f"context tree does not match content tree at {where}. "
                 f"Line and column reporting may be inconsistent. Unused keys may not be reported{self.stop}"
             )
-            self.found.append((("warning", path, message), False))
+            self._warn(path, message, name=False)
             return
-        places = {name: at for name, _, at in scanning.members(self.view, start)}
+        places = {name: at for name, _, at in self.document.members(start)}
         for name in places:
             if name not in plan.members:
-                self.found.append((("warning", (*path, name), f"{self.word} key {name}"), True))
+                self._warn((*path, name), f"{self.word} key {name}", name=True)
         for name, is_list, inner in plan.children:
             if name not in places:
                 continue
             at, member = places[name], value.get(name)
             if is_list:
                 if member and self.view[at] == "[":
-                    for number, (item, place) in enumerate(zip(member, scanning.items(self.view, at))):  # noqa: B905
+                    for number, (item, place) in enumerate(zip(member, self.document.items(at))):  # noqa: B905
                         self.object(item or _EMPTY, inner, place, (*path, name, number))
             elif member is not None or plan.members[name].plain:
                 self.object(member or _EMPTY, inner, at, (*path, name))
+
+    def _warn(self, path: Path, message: str, *, name: bool) -> None:
+        self.found.append((("warning", path, message), name))
+        if len(self.found) > MOST_ENTRIES:
+            raise TooManyError
