@@ -27,6 +27,25 @@ def add_to(image: argparse.ArgumentParser) -> None:
     _add_resolve(actions.add_parser("resolve", help="which version a channel stands for now"))
     _add_fetch(actions.add_parser("fetch", help="verify an image and print where it lies"))
     _add_mirror(actions.add_parser("mirror", help="fill a folder for machines without a network"))
+    _add_store(actions)
+
+
+def _add_store(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    ls = actions.add_parser("ls", help="what is in the store")
+    ls.set_defaults(run=_runner("image_store", "show_store"))
+    gc = actions.add_parser("gc", help="remove from the store what nobody needs")
+    gc.add_argument("--days", type=_count, default=30, help="not used for so many (30)")
+    gc.add_argument("--retain", type=_count, default=1, help="of each name, the so many last used ones stay (1)")
+    gc.add_argument("--keep", action="append", default=[], metavar="SHA512", help="a digest to keep; repeatable")
+    gc.add_argument("--max-gib", type=_count, metavar="N", help="and then the longest unused, down to so many GiB")
+    gc.add_argument("--dry-run", action="store_true", help="only tell")
+    gc.set_defaults(run=_runner("image_store", "collect"))
+    verify = actions.add_parser("verify", help="read every byte in the store again; what does not hold is removed")
+    verify.add_argument("--keep", action="store_true", help="only tell")
+    verify.set_defaults(run=_runner("image_store", "verify"))
+    for parser in (ls, gc, verify):
+        parser.add_argument("--store", metavar="DIR", help="default: the user's cache")
+        parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def _add_list(parser: argparse.ArgumentParser) -> None:

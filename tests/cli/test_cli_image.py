@@ -283,6 +283,79 @@ def test_without_a_network_the_kept_feed_and_its_age(command: Command) -> None:
     assert "is not kept on this machine" in command.err
 
 
+# ls, gc, verify
+
+
+@pytest.fixture
+def stored(capsys: pytest.CaptureFixture[str], command: Command) -> Path:
+    """Two images: one plain, one packed and unpacked; not used for a hundred days."""
+    found = command("fetch", "--version", "4593.2.5", "--json", key=True)
+    command("fetch", "--version", "4593.2.5", "--platform", "metal", key=True)
+    long_ago = time.time() - 100 * 86400
+    for record in (command.store / "known").iterdir():
+        os.utime(record, (long_ago, long_ago))
+    return Path(found["path"])
+
+
+def in_store(capsys: pytest.CaptureFixture[str], *words: str, status: int = 0) -> Any:
+    try:
+        main(("image", *words))
+        ended = 0
+    except SystemExit as end:
+        ended = end.code if isinstance(end.code, int) else 1
+    out, _ = capsys.readouterr()
+    assert ended == status
+    return json.loads(out) if "--json" in words else out
+
+
+def test_ls(stored: Path, command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    place = ("--store", str(command.store))
+    files = in_store(capsys, "ls", "--json", *place)
+    assert sorted((one["kind"], one["file_name"]) for one in files) == [
+        ("published", "flatcar_production_image.bin.bz2"),
+        ("published", FILE),
+        ("unpacked", "flatcar_production_image.bin"),
+    ]
+    assert next(one["sha512"] for one in files if one["path"] == str(stored)) == hashlib.sha512(IMAGE).hexdigest()
+    lines = in_store(capsys, "ls", *place).splitlines()
+    assert lines[0].startswith("KIND")
+    assert len(lines) == 4
+    assert in_store(capsys, "ls", "--json", "--store", str(command.store / "none")) == []
+
+
+def test_gc(stored: Path, command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    place = ("--store", str(command.store))
+    kept = in_store(capsys, "gc", "--json", *place)
+    assert (kept["removed"], {one["reason"] for one in kept["kept"]}) == ([], {"one of the last of its name"})
+    digest = hashlib.sha512(IMAGE).hexdigest()
+    words = ("gc", "--retain", "0", "--keep", digest, *place)
+    assert "would go" in in_store(capsys, *words, "--dry-run")
+    assert len(in_store(capsys, "ls", "--json", *place)) == 3
+    done = in_store(capsys, *words, "--json")
+    assert sorted(one["kind"] for one in done["removed"]) == ["published", "unpacked"]
+    assert done["freed_bytes"] > 0
+    assert stored.exists()
+    assert in_store(capsys, "gc", "--retain", "0", "--days", "365", *place, "--json")["removed"] == []
+    assert (
+        len(in_store(capsys, "gc", "--retain", "0", "--days", "365", "--max-gib", "0", *place, "--json")["removed"])
+        == 1
+    )
+    assert not stored.exists()
+
+
+def test_verify(stored: Path, command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    place = ("--store", str(command.store))
+    assert [one["problem"] for one in in_store(capsys, "verify", "--json", *place)] == [""] * 3
+    stored.chmod(0o644)
+    stored.write_bytes(IMAGE[:-1] + b"!")
+    found = in_store(capsys, "verify", "--keep", "--json", *place, status=1)
+    assert [(one["path"], one["removed"]) for one in found if one["problem"]] == [(str(stored), False)]
+    assert stored.exists()
+    assert "removed" in in_store(capsys, "verify", *place, status=1)
+    assert not stored.exists()
+    assert len(in_store(capsys, "verify", "--json", *place)) == 2
+
+
 # mirror
 
 
