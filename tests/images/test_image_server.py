@@ -226,3 +226,38 @@ def test_the_product_needs_none_of_it() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == []
+
+
+def test_the_example_of_the_docs(tmp_path: Path) -> None:
+    """It runs as it stands there; what a user fills in fetches the image over the broken connection."""
+    text = (Path(__file__).parents[2] / "docs" / "images.md").read_text()
+    (example,) = (block.partition("```")[0] for block in text.split("```python\n")[1:] if "def publisher" in block)
+    assert example.count("    ...") == 1
+    body = (
+        "    from flatprov.images.feeds import FeedSource, find_release\n"
+        "    from flatprov.images.obtain import obtain_release\n"
+        "    from flatprov.images.store import Store\n"
+        "    info, _ = find_release(source=FeedSource(publisher.url))\n"
+        "    got = obtain_release(info, store=Store(publisher.key_file.parent / 'store'), **release)\n"
+        "    assert got.path.stat().st_size == 300_000\n"
+        "    assert len(publisher.gets('/amd64-usr/4593.2.5/' + got.file_name)) == 2\n"
+    )
+    head, _, _ = example.partition("    ...")
+    (tmp_path / "test_example.py").write_text(head + body)
+    (tmp_path / "conftest.py").write_text(
+        "import pytest\n@pytest.fixture(autouse=True)\ndef disk(tmp_path):\n"
+        "    (tmp_path / 'disk.qcow2').write_bytes(b'\\xeb' * 300_000)\n"
+    )
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--rootdir",
+        str(tmp_path),
+        str(tmp_path),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
