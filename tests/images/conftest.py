@@ -27,6 +27,7 @@ def store(tmp_path: Path) -> Store:
 @pytest.fixture(autouse=True)
 def _no_proxy_and_quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+    monkeypatch.delenv("FLATPROV_MIRROR", raising=False)
     monkeypatch.setattr(http.random, "uniform", lambda _low, _high: 0.01)
 
 

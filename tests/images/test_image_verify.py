@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pysequoia import Cert
 from pysequoia.packet import PacketPile, SignatureType, Tag
 from signers import Signer
@@ -14,6 +17,7 @@ from flatprov.errors import ImageError
 from flatprov.images import keys
 from flatprov.images.keys import PINNED, PUBLISHER_SUBKEYS, load_key
 from flatprov.images.verify import check_sha512, sha512_of, verify_clearsigned, verify_detached
+from flatprov.testing import SigningKey
 
 NAME = "flatcar_production_image.bin.bz2"
 DIGESTS = f"# MD5 HASH\n{'0' * 32}  {NAME}\n# SHA512 HASH\n{hashlib.sha512(b'image').hexdigest()}  {NAME}\n".encode()
@@ -133,9 +137,9 @@ def test_refusals_have_their_own_messages(vendor: Signer, company: Signer, tmp_p
         "unsigned": (b"", b"image"),
     }
     messages = set()
-    for code, (given, data) in refused.items():
+    for code, (proof, data) in refused.items():
         with pytest.raises(ImageError) as error:
-            verify_detached(key, given, "x", data=data)
+            verify_detached(key, proof, "x", data=data)
         assert code_of(error) == code
         assert "\n" not in str(error.value)
         messages.add(str(error.value))
@@ -220,6 +224,40 @@ def test_digests_of_another_file() -> None:
         sha512_of(DIGESTS + f"{'1' * 128}  {NAME}\n".encode(), NAME, "D")
     with pytest.raises(ImageError, match=r"1{16}…, wanted 2{16}…"):
         check_sha512("1" * 128, "2" * 128, "f")
+
+
+MADE = SigningKey()
+CLEAR, DETACHED = MADE.clearsigned(DIGESTS), MADE.detached(DIGESTS)
+CHANGES = st.tuples(st.sampled_from(["flip", "insert", "delete", "cut"]), st.integers(0, 10**6), st.integers(1, 255))
+
+
+def changed(data: bytes, change: tuple[str, int, int]) -> bytes:
+    how, place, value = change
+    at = place % len(data) if data else 0
+    if how == "flip" and data:
+        return data[:at] + bytes([data[at] ^ value]) + data[at + 1 :]
+    if how == "insert":
+        return data[:at] + bytes([value]) + data[at:]
+    return data[:at] + (data[at + 1 :] if how == "delete" else b"")
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(st.lists(CHANGES, min_size=1, max_size=3))
+def test_whatever_is_changed_the_digest_is_the_signed_one_or_none(changes: list[tuple[str, int, int]]) -> None:
+    """Bytes are flipped, put in, taken out or cut off, in text, headers and signature: no other digest gets through."""
+    key = load_key(MADE.public, MADE.fingerprint)
+    clear, text, signature = CLEAR, DIGESTS, DETACHED
+    for change in changes:
+        clear, text, signature = changed(clear, change), changed(text, change), changed(signature, change)
+    wanted = hashlib.sha512(b"image").hexdigest()
+    with contextlib.suppress(ImageError):
+        assert sha512_of(verify_clearsigned(key, clear, "D")[0], NAME, "D") == wanted
+    for data, proof in ((text, DETACHED), (DIGESTS, signature)):
+        try:
+            verify_detached(key, proof, "D", data=data)
+        except ImageError:
+            continue
+        assert data == DIGESTS
 
 
 def test_the_real_key() -> None:
