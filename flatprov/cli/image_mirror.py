@@ -44,7 +44,8 @@ def mirror(options: argparse.Namespace) -> None:
 
     for info, _ in wanted:
         for platform in platforms:
-            tell(target.add_image(info, platform))
+            for file in target.add_images(info, platform):
+                tell(file)
     for sysext in sysexts:
         tell(add_sysext(target, sysext))
     if options.with_key:

@@ -100,6 +100,15 @@ def platform_of(file_name: str) -> str:
     return "libvirt" if plain.startswith("qemu_") else ""
 
 
+COMPANIONS: Mapping[str, tuple[str, ...]] = {"pxe": ("pxe.vmlinuz",)}
+"""Files without which a platform's image is of no use: a network boot needs the kernel beside the initrd."""
+
+
+def companion_files(platform: str) -> tuple[str, ...]:
+    """The names of the files that belong to a platform's image."""
+    return tuple(PREFIX + name for name in COMPANIONS.get(canonical_platform(platform), ()))
+
+
 def candidate_files(platform: str, architecture: str = "amd64") -> tuple[str, ...]:
     """The file names of a platform's image, in the order in which they are tried.
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flatprov.errors import ImageError
-from flatprov.flatcar.artifacts import candidate_files, release_url, signing_key_url
+from flatprov.flatcar.artifacts import candidate_files, companion_files, release_url, signing_key_url
 from flatprov.flatcar.releases import ReleaseInfo
 from flatprov.images.download import MAX_IMAGE_BYTES, Progress, discard, download
 from flatprov.images.evidence import Evidence, find_evidence, read_key
@@ -83,15 +83,19 @@ class Mirror:
         self._fingerprint = normal_fingerprint(fingerprint)
         self._key: tuple[PublicKey, bytes] | None = None
 
-    def add_image(self, info: ReleaseInfo, platform: str) -> Mirrored:
-        """Verify and place the image of one platform, and what proves it.
+    def add_images(self, info: ReleaseInfo, platform: str) -> list[Mirrored]:
+        """Verify and place the image of one platform, what it needs beside it (a kernel), and what proves them.
 
         Raises:
-            ImageError: not found, or not verified; nothing of it is in place then.
+            ImageError: not found, or not verified; nothing of that file is in place then.
             CancelledError: stopped by the user.
         """
+        companions = [self._add(info, (name,)) for name in companion_files(platform)]
+        return [self._add(info, candidate_files(platform, info.architecture)), *companions]
+
+    def _add(self, info: ReleaseInfo, names: Sequence[str]) -> Mirrored:
+        """The first of some files that the server has."""
         key, key_data = self._signing_key(info.channel)
-        names = candidate_files(platform, info.architecture)
         urls = [release_url(info.channel, info.architecture, info.version, name, self.source) for name in names]
         evidence = find_evidence(key, key_data, urls, info, self.work, self.cancelled)
         below = f"{info.architecture}-usr/{info.version}/{evidence.file_name}"

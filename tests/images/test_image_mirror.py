@@ -56,7 +56,7 @@ def a_mirror(folder: Path, origin: ReleaseServer) -> Mirror:
 def fill(folder: Path, origin: ReleaseServer, *versions: str, platforms: tuple[str, ...] = ("qemu",)) -> list[Mirrored]:
     mirror = a_mirror(folder, origin)
     wanted = [find_release(None, version, source=FeedSource(origin.url)) for version in versions]
-    files = [mirror.add_image(info, platform) for info, _ in wanted for platform in platforms]
+    files = [file for info, _ in wanted for platform in platforms for file in mirror.add_images(info, platform)]
     write_feeds(mirror, wanted)
     return files
 
@@ -155,7 +155,7 @@ def test_a_mirror_of_a_mirror(origin: ReleaseServer, tmp_path: Path) -> None:
         wanted = [find_release(None, version, source=source) for version in ("4593.2.5", "current-2024")]
         second = Mirror(tmp_path / "two", source=url, key_file=origin.key_file, fingerprint=origin.fingerprint)
         for info, _ in wanted:
-            second.add_image(info, "qemu")
+            second.add_images(info, "qemu")
         write_feeds(second, wanted)
     assert visible(tmp_path / "two") == visible(tmp_path / "one")
     for name in ("stable", "lts-2024"):
@@ -179,7 +179,7 @@ def test_nothing_unverified_gets_its_name(spoilt: str, origin: ReleaseServer, co
     if spoilt == "key":
         mirror = Mirror(tmp_path, source=origin.url, key_file=origin.key_file, fingerprint=company.fingerprint)
     with pytest.raises(ImageError) as error:
-        mirror.add_image(info, "qemu")
+        mirror.add_images(info, "qemu")
     assert error.value.code == f"image-{expected}"
     assert visible(tmp_path) == set()
     assert not list(tmp_path.rglob("*.part"))
@@ -217,7 +217,7 @@ def _fill(folder: str, url: str, key_file: str, fingerprint: str) -> None:
     os.environ["NO_PROXY"] = "127.0.0.1"
     mirror = Mirror(folder, source=url, key_file=key_file, fingerprint=fingerprint)
     wanted = find_release("stable", "4593.2.5", source=FeedSource(url))
-    mirror.add_image(wanted[0], "qemu")
+    mirror.add_images(wanted[0], "qemu")
     write_feeds(mirror, [wanted])
 
 
@@ -225,8 +225,20 @@ def test_a_folder_that_cannot_be_written(origin: ReleaseServer, tmp_path: Path) 
     (tmp_path / "file").write_text("not a folder")
     info, _ = find_release("stable", source=FeedSource(origin.url))
     with pytest.raises(ImageError) as error:
-        a_mirror(tmp_path / "file", origin).add_image(info, "qemu")
+        a_mirror(tmp_path / "file", origin).add_images(info, "qemu")
     assert str(tmp_path / "file") in str(error.value)
+
+
+def test_a_network_boot_gets_its_kernel(origin: ReleaseServer, tmp_path: Path) -> None:
+    origin.publish("4593.2.5", {"pxe": IMAGE, "flatcar_production_pxe.vmlinuz": b"kernel"})
+    files = fill(tmp_path, origin, "4593.2.5", platforms=("pxe",))
+    names = ["flatcar_production_pxe_image.cpio.gz", "flatcar_production_pxe.vmlinuz"]
+    assert [one.path.rpartition("/")[2] for one in files] == names
+    assert {f"amd64-usr/4593.2.5/{name}.DIGESTS.asc" for name in names} <= visible(tmp_path)
+    origin.paths[f"/amd64-usr/4593.2.5/{names[1]}"].data = b"evil"
+    with pytest.raises(ImageError, match=r"pxe\.vmlinuz: sha512 is"):
+        fill(tmp_path / "other", origin, "4593.2.5", platforms=("pxe",))
+    assert visible(tmp_path / "other") == set()
 
 
 # System extensions
@@ -307,5 +319,5 @@ def test_an_old_image_is_not_mirrored(origin: ReleaseServer, vendor: Signer, tmp
     info, _ = find_release("stable", "4593.2.5", source=FeedSource(origin.url))
     mirror = Mirror(tmp_path / "m", source=origin.url, key_file=tmp_path / "key.asc", fingerprint=vendor.fingerprint)
     with pytest.raises(ImageError, match="an older image under this version's name"):
-        mirror.add_image(info, "qemu")
+        mirror.add_images(info, "qemu")
     assert visible(tmp_path / "m") == set()
