@@ -29,6 +29,7 @@ from flatprov.kubernetes import (
 from flatprov.kubernetes.checks import check_cluster
 from flatprov.kubernetes.endpoints import Endpoint, resolve_endpoint
 from flatprov.kubernetes.names import check_node_names
+from flatprov.kubernetes.nodes import node_problems
 from flatprov.kubernetes.tokens import BootstrapToken
 from flatprov.kubernetes.trust import Join
 from flatprov.kubernetes.users_config import check_users_config
@@ -253,3 +254,27 @@ def test_every_path_and_drop_in_of_ours_is_known_as_such() -> None:
             if one.get("dropins") or one.get("contents"):
                 with pytest.raises(ConfigError):
                     check_users_config({"systemd": {"units": [one]}}, "pool w")
+
+
+@pytest.mark.parametrize(
+    ("seen", "says"),
+    [
+        ({"cp-0": True, "w-0": True}, []),
+        ({"cp-0": True, "w-0": True, "other": False}, []),
+        ({"cp-0": True}, ["w-0 has not joined"]),
+        ({"cp-0": True, "w-0": False}, ["w-0 is not Ready"]),
+        (
+            {"cp-0": True, "localhost": True},
+            ["w-0 has not joined", "registered as localhost: its kubelet started before"],
+        ),
+        ({"cp-0": True, "w-0": True, "localhost.localdomain": True}, ["registered as localhost.localdomain"]),
+        (
+            {"cp-0": True, "ip-10-0-0-7": True},
+            ["w-0 has not joined", "registered as ip-10-0-0-7, which is the name of"],
+        ),
+    ],
+)
+def test_what_a_list_of_nodes_says(seen: dict[str, bool], says: list[str]) -> None:
+    found = node_problems(["cp-0", "w-0"], seen)
+    assert len(found) == len(says)
+    assert all(part in sentence for part, sentence in zip(says, found, strict=True))

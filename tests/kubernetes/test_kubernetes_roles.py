@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -434,3 +435,11 @@ def test_this_folder_has_no_other_way_in() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=Path(ROOT), check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_example_in_the_documentation_runs() -> None:
+    (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "kubernetes.md").read_text(), re.S)
+    names: dict[str, Any] = {}
+    exec(example, names)
+    assert kubeadm_documents(names["first"])["InitConfiguration"]["nodeRegistration"]["name"] == "cp-0"
+    assert not is_sensitive(names["workers"].common)
