@@ -1,4 +1,4 @@
-"""What a cluster's list of nodes says about the machines that should be in it. The list is data; nobody is asked here."""
+"""What a cluster's list of nodes says about the machines that should be in it. The list is data: nobody is asked."""
 
 from __future__ import annotations
 

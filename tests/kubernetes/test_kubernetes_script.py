@@ -18,7 +18,7 @@ from flatprov.kubernetes.layout import LAYOUT, UNIT, Layout
 PEER = "https://10.17.3.12:2380"
 MEMBERS = """\
 8e9e05c52164694d, started, cp-0, https://10.17.3.11:2380, https://10.17.3.11:2379, false
-91bc3c398fb3c146, started, cp-1, https://10.17.3.12:2380, , true
+91bc3c398fb3c146, unstarted, , https://10.17.3.12:2380, , true
 fd422379fda50e48, started, cp-2, https://10.17.3.120:2380, https://10.17.3.120:2379, false
 """
 
