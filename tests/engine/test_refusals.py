@@ -83,7 +83,7 @@ PLAIN: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     ),
     "a disk smaller than the image": (
         pool(machine={"disk": "512MiB"}),
-        ("pool web", "disk is 0.5 GiB and the image own needs 0.6 GiB", "Make the disk larger"),
+        ("pool web", "disk is 0.5 GiB and the image own needs 0.7 GiB", "Make the disk larger"),
     ),
     "an image with another digest": (
         {"image": {"sha512": "0" * 128}},

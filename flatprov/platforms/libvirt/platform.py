@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -280,7 +281,7 @@ def _hardware(pool: PoolSpec, machine: Any) -> dict[str, int]:
         raise ConfigError(
             what,
             f"disk is {disk / GIB:.1f} GiB and the image {pool.image.name if isinstance(pool.image, Image) else ''} "
-            f"needs {needed / GIB:.1f} GiB",
+            f"needs {math.ceil(needed / GIB * 10) / 10} GiB",  # rounded up: a disk of this size is large enough
             "make the disk larger",
             path="machine.disk",
         )
