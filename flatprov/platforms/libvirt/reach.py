@@ -116,9 +116,9 @@ _SSH_DENIED = r"permission denied \((?:publickey|password|keyboard)[^)]*\)"
 #: (what was said, what it means, what to do or nothing for the transport's usual advice, whether the host refused)
 _REASONS: tuple[tuple[str, str, str, bool], ...] = (
     # a socket on this machine
-    (_NO_SOCKET, "there is no socket {it}: no libvirt daemon has started on this machine", "", False),
-    (_DEAD_SOCKET, "nothing listens on the socket {it}: the daemon has ended", "", False),
-    (_NO_ENTRY, "this user may not open the socket {it}", _GROUP, True),
+    (_NO_SOCKET, "there is no socket {it}: no libvirt daemon has started on {host}", "", False),
+    (_DEAD_SOCKET, "nothing listens on the socket {it} of {host}: the daemon has ended", "", False),
+    (_NO_ENTRY, "this user may not open the socket {it} on {host}", _GROUP, True),
     (
         r"no polkit agent|org\.libvirt\.unix\.manage|polkit",
         "polkit does not let this user manage machines",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import TypeVar
 
 from flatprov.errors import DeniedError, FlatprovError, MissingDependencyError, PlatformError, UnreachableError
 from flatprov.platforms.finding import Finding
@@ -11,6 +12,8 @@ from flatprov.platforms.libvirt import client as libvirt
 from flatprov.platforms.libvirt import reach
 from flatprov.platforms.libvirt.checks import certificates, firmware, outcome
 from flatprov.platforms.libvirt.client import Client
+
+T = TypeVar("T")
 
 LIMIT_SECONDS = 30.0  #: time to connect; a passphrase may have to be typed
 
@@ -23,11 +26,12 @@ def reachable(uri: str, limit_seconds: float = LIMIT_SECONDS) -> tuple[Client | 
         limit_seconds: how long to wait.
     """
     check, subject = "the host answers", reach.without_password(uri)
-    client, error = _within(lambda: libvirt.connect(uri, "doctor"), limit_seconds)
-    if client is not None:
+    found, error = _within(lambda: _connected(uri), limit_seconds)
+    if found is not None:
+        client, name = found
         there = reach.address(uri)
         by = f"by {there.transport}" if there.host else "on this machine"
-        return client, outcome.ok(check, subject, f"connected {by} to {client.host_name()}")
+        return client, outcome.ok(check, subject, f"connected {by} to {name}")
     if isinstance(error, MissingDependencyError):
         return None, outcome.error(check, subject, error.problem, error.fix, raised_as=type(error))
     if isinstance(error, PlatformError):
@@ -59,9 +63,14 @@ def permission(client: Client, subject: str, architecture: str) -> Finding:
     return outcome.ok(check, subject, "it may; rules for single objects (access_drivers) cannot be seen from here")
 
 
-def _within(call: Callable[[], Client], limit_seconds: float) -> tuple[Client | None, Exception | None]:
+def _connected(uri: str) -> tuple[Client, str]:
+    client = libvirt.connect(uri, "doctor")
+    return client, client.host_name()
+
+
+def _within(call: Callable[[], T], limit_seconds: float) -> tuple[T | None, Exception | None]:
     """The result of a call, or its error; neither when the time is up. The call itself cannot be stopped."""
-    found: list[Client] = []
+    found: list[T] = []
     failed: list[Exception] = []
 
     def run() -> None:
