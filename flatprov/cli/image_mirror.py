@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
 
 from flatprov.cli.image_fetch import progress
-from flatprov.images.feeds import FeedSource, find_release
+from flatprov.errors import FlatprovError
+from flatprov.flatcar.releases import ReleaseInfo
+from flatprov.images.feeds import FeedCopy, FeedSource, find_release
 from flatprov.images.keys import PINNED
 from flatprov.images.mirror import Mirror, Mirrored
 from flatprov.images.mirror_feeds import write_feeds
@@ -42,15 +45,23 @@ def mirror(options: argparse.Namespace) -> None:
             print(f"{'fetched' if file.fetched else 'there':8} {file.path}  {file.size_bytes} bytes  {file.digest}")
             sys.stdout.flush()
 
-    for info, _ in wanted:
-        for platform in platforms:
-            for file in target.add_images(info, platform):
-                tell(file)
-    for sysext in sysexts:
-        tell(add_sysext(target, sysext))
-    if options.with_key:
-        tell(target.add_key(wanted[0][0].channel if wanted else "stable"))
-    feeds = write_feeds(target, wanted) if wanted else []
+    whole: list[tuple[ReleaseInfo, FeedCopy]] = []
+    try:
+        for release in wanted:
+            for platform in platforms:
+                for file in target.add_images(release[0], platform):
+                    tell(file)
+            whole.append(release)
+        for sysext in sysexts:
+            tell(add_sysext(target, sysext))
+        if options.with_key:
+            tell(target.add_key(wanted[0][0].channel if wanted else "stable"))
+    except BaseException:
+        with contextlib.suppress(FlatprovError):  # the first error is the one to tell; what is whole can be used
+            if whole:
+                write_feeds(target, whole)
+        raise
+    feeds = write_feeds(target, whole) if whole else []
     if options.json:
         found = [{"path": one.path, "digest": one.digest, "size_bytes": one.size_bytes} for one in files]
         print(json.dumps({"folder": str(target.folder), "files": found, "feeds": feeds}))

@@ -400,6 +400,16 @@ def test_mirror_refuses_in_one_line(command: Command, tmp_path: Path) -> None:
     assert (command.status, len(command.err.splitlines())) == (1, 1)
 
 
+def test_a_mirror_of_what_could_be_had(command: Command, tmp_path: Path) -> None:
+    """The second release has no image for metal: exit 1, and the first one is in the feeds."""
+    words = ("mirror", str(tmp_path), "--version", "4593.2.5", "--version", "4081.3.10", "--platform", "metal")
+    command(*words, key=True)
+    assert command.status == 1
+    assert "tried flatcar_production_image.bin.bz2" in command.err
+    feeds = {path.name: json.loads(path.read_bytes()).keys() for path in (tmp_path / "releases-json").iterdir()}
+    assert feeds == {name: {"4593.2.5", "current"} for name in ("releases.json", "releases-stable.json")}
+
+
 def test_a_reader_that_has_seen_enough(command: Command) -> None:
     """`flatprov image list | head -1` ends quietly."""
     words = [sys.executable, "-m", "flatprov.cli", "image", "list", "--limit", "0", "--channel", "all"]
