@@ -21,13 +21,16 @@ __all__ = ["validate"]
 _HUGE: Final = 1 << 64  #: stands for numbers that are too long to be read
 
 
-def validate(config: Mapping[str, Any] | str | bytes, *, ignition_version: str = NEWEST_IGNITION) -> Report:
+def validate(
+    config: Mapping[str, Any] | str | bytes, *, ignition_version: str = NEWEST_IGNITION, oem: bool = False
+) -> Report:
     """Check a config by the rules of Ignition.
 
     Args:
         config: the JSON text, or the object it stands for; only of a text the entries have lines and columns.
         ignition_version: the version of Ignition to be like, from 2.14.0 on: they differ in some rules and words, and
             an older one does not know the newer specs.
+        oem: accept ``oem://`` URLs, as Flatcar's Ignition does; the upstream tool never does.
 
     Returns:
         The entries in the order of ``ignition-validate``. Where it gives an error and no report, such as for an empty
@@ -42,13 +45,13 @@ def validate(config: Mapping[str, Any] | str | bytes, *, ignition_version: str =
         spec = _spec(value, ignition)
         plan = plan_of(min(spec, "3.6.0")) if spec else None
         if plan and walks.is_regular(value, plan):
-            found = walks.check(value, plan, spec, ignition)
+            found = walks.check(value, plan, spec, ignition, oem)
             return _report(config, found) if found else Report()
     from flatprov.ignition.validate.irregular import validate_text  # what follows is rare, and slower
 
     if isinstance(config, (str, bytes)):
-        return validate_text(config, ignition)
-    report = validate_text(_dump(config), ignition)
+        return validate_text(config, ignition, oem)
+    report = validate_text(_dump(config), ignition, oem)
     return Report(tuple(Entry(entry.level, entry.path, entry.message) for entry in report))
 
 

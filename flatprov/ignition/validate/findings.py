@@ -25,12 +25,14 @@ class Findings:
     Args:
         spec: the config's spec version.
         ignition: the version of Ignition to be like, as two numbers.
+        oem: accept ``oem://`` URLs.
     """
 
-    __slots__ = ("_units", "ignition", "list", "spec")
+    __slots__ = ("_units", "ignition", "list", "oem", "spec")
 
-    def __init__(self, spec: str, ignition: tuple[int, int]) -> None:
+    def __init__(self, spec: str, ignition: tuple[int, int], oem: bool) -> None:
         self.spec = spec
+        self.oem = oem
         self.ignition = ignition
         self.list: list[Found] = []
         self._units: dict[str, UnitText] = {}

@@ -18,7 +18,7 @@ _VERSION: Final = re.compile(r"([0-9]+)\.([0-9]+)\.([0-9]+)(?:-([0-9A-Za-z.-]*))
 _INT64: Final = 1 << 63
 
 
-def validate_text(text: str | bytes, ignition: tuple[int, int]) -> Report:
+def validate_text(text: str | bytes, ignition: tuple[int, int], oem: bool) -> Report:
     """Check a text of any kind."""
     view = scanning.view(text)
     if not view:
@@ -40,7 +40,7 @@ def validate_text(text: str | bytes, ignition: tuple[int, int]) -> Report:
     decoded = decode(document, plan)
     if decoded.problem:
         return _broken(view, decoded.problem.message, decoded.problem.at)
-    found = [(entry, False) for entry in walks.check(decoded.value, plan, spec, ignition)]
+    found = [(entry, False) for entry in walks.check(decoded.value, plan, spec, ignition, oem)]
     if has_huge_number(view):  # what knows the places cannot read it: neither places nor unknown properties
         return Report(tuple(Entry(*entry) for entry, _ in found))
     return _located(document, found + walks.unused(document, decoded.value, plan, ignition))

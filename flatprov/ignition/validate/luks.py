@@ -27,7 +27,7 @@ def _luks(value: dict[str, Any], path: Path, found: Findings) -> None:
     if pin and others:
         found.error((*path, "clevis"), "cannot use custom clevis config with tpm2, tang, or threshold")
     source = (value.get("keyFile") or {}).get("source")
-    if source and urls.problem(source, found.spec):
+    if source and urls.problem(source, found.spec, oem=found.oem):
         found.error((*path, "keys"), "invalid key-file source")
     if found.spec >= "3.5.0" and (value.get("cex") or {}).get("enabled"):
         if pin or others:

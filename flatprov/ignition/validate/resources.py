@@ -17,7 +17,7 @@ def _resource(value: dict[str, Any], path: Path, found: Findings) -> None:
     if source is None and (value.get("verification") or {}).get("hash") is not None:
         found.error((*path, "verification", "hash"), "source must be specified if verification is specified")
     if source:
-        wrong = urls.problem(source, found.spec)
+        wrong = urls.problem(source, found.spec, oem=found.oem)
         if wrong:
             found.error((*path, "source"), wrong)
     if value.get("httpHeaders"):
@@ -56,7 +56,9 @@ def _header(value: dict[str, Any], path: Path, found: Findings) -> None:
 def _required(items: list[dict[str, Any] | None], path: Path, found: Findings) -> None:
     for number, item in enumerate(items):
         source = (item or {}).get("source")
-        found.error((*path, number), urls.problem(source, found.spec) if source else "source is required")
+        found.error(
+            (*path, number), urls.problem(source, found.spec, oem=found.oem) if source else "source is required"
+        )
 
 
 def _config(value: dict[str, Any], path: Path, found: Findings) -> None:
@@ -72,11 +74,11 @@ def _tls(value: dict[str, Any], path: Path, found: Findings) -> None:
 def _old_reference(value: dict[str, Any], path: Path, found: Findings) -> None:
     source = value.get("source")
     if source:
-        found.error((*path, "source"), urls.problem(source, found.spec))
+        found.error((*path, "source"), urls.problem(source, found.spec, oem=found.oem))
 
 
 def _old_authority(value: dict[str, Any], path: Path, found: Findings) -> None:
-    found.error((*path, "source"), urls.problem(value.get("source") or "", found.spec))
+    found.error((*path, "source"), urls.problem(value.get("source") or "", found.spec, oem=found.oem))
 
 
 def _proxy(value: dict[str, Any], path: Path, found: Findings) -> None:

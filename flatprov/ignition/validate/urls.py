@@ -95,12 +95,13 @@ def _literal(host: str) -> bool:
     return True
 
 
-def problem(raw: str, spec: str) -> str:
+def problem(raw: str, spec: str, *, oem: bool = False) -> str:
     """Say what is wrong with the URL of something to fetch, or ``""``.
 
     Args:
         raw: the URL; a missing one is no business of this check.
         spec: the config's spec version, which decides what schemes there are.
+        oem: whether ``oem`` is one, as in Flatcar's Ignition.
     """
     if _SIMPLE.fullmatch(raw):
         return ""
@@ -117,7 +118,7 @@ def problem(raw: str, spec: str) -> str:
         return _object_version_problem(url.query)
     if url.scheme == "arn" and spec >= "3.4.0":
         return _arn_problem(f"arn:{url.opaque}") or _object_version_problem(url.query)
-    return BAD_SCHEME
+    return "" if oem and url.scheme == "oem" else BAD_SCHEME
 
 
 def is_http(url: Url | None) -> bool:

@@ -39,9 +39,9 @@ def is_regular(value: dict[str, Any], plan: Plan) -> bool:
     return True
 
 
-def check(value: dict[str, Any], plan: Plan, spec: str, ignition: tuple[int, int]) -> list[Found]:
+def check(value: dict[str, Any], plan: Plan, spec: str, ignition: tuple[int, int], oem: bool) -> list[Found]:
     """Give what the rules find, and then what stands twice."""
-    found = Findings(spec, ignition)
+    found = Findings(spec, ignition, oem)
     duplicates: list[Found] = []
     try:
         _check(value, plan, (), found, duplicates)
