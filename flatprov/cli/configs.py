@@ -101,9 +101,10 @@ def _butane(loaded: Loaded, data: bytes, files_dir: str | None, target: Target) 
 def _json(loaded: Loaded, data: bytes, target: Target) -> None:
     from flatprov.ignition.findings import findings, text_findings
     from flatprov.ignition.validate import validate
+    from flatprov.ignition.versions import NEWEST_IGNITION
 
-    given = {"ignition_version": target.ignition} if target.ignition else {}
-    loaded.report = validate(data, **given) + text_findings(data)
+    version = target.ignition or NEWEST_IGNITION
+    loaded.report = validate(data, ignition_version=version, oem=bool(target.release)) + text_findings(data)
     try:
         found = json.loads(data)
     except (ValueError, RecursionError):
