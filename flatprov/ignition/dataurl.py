@@ -7,13 +7,12 @@ that is shorter still. The decoder accepts what Ignition's does and nothing else
 from __future__ import annotations
 
 import base64
-import binascii
-import re
 import struct
 import zlib
 from urllib.parse import unquote_to_bytes
 
 from flatprov.errors import ConfigError
+from flatprov.ignition import dataurl_syntax
 
 #: No inline value decompresses to more than this many bytes; it keeps a hostile config from filling the memory.
 MAX_BYTES = 256 << 20
@@ -22,11 +21,6 @@ _GZIP_MARGIN = 4  # the compressed form must win by more than this
 _SMALLEST_GZIP = 20  # bytes: header, trailer and an empty body
 _UNESCAPED = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.!~*'()"
 _ESCAPES = {code: f"%{code:02X}" for code in range(256) if code not in _UNESCAPED}
-_HEAD = re.compile(
-    r"(?:(?:text|image|audio|video|application|message|multipart|x-[^/;,]+)/[^;,]*)?((?:;[^;,]*)*)\Z", re.I
-)
-_FORBIDDEN = re.compile(r"[^\x21-\x7e]|[<>#\"{}|\\^\[\]`]")
-_BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 def gzip_bytes(data: bytes) -> bytes:
@@ -105,19 +99,11 @@ def decode(source: str, compression: str | None = "") -> bytes:
     Raises:
         ConfigError: the URL or the gzip in it is malformed. The message does not contain the data.
     """
-    head, comma, data = source[len("data:") :].partition(",")
-    parsed = _HEAD.match(head)
-    if not is_inline(source) or not comma or not parsed:
-        raise ConfigError("", "the data URL is malformed", "write data:,TEXT or data:;base64,TEXT")
-    if parsed[1].endswith(";base64"):
-        try:
-            raw = base64.b64decode(re.sub(r"[\r\n]", "", data), validate=True)
-        except (binascii.Error, ValueError) as error:
-            raise ConfigError("", "the base64 of a data URL is malformed", "encode it with padding") from error
-    elif _FORBIDDEN.search(data) or _BAD_ESCAPE.search(data):
-        raise ConfigError("", "a data URL contains characters that must be percent-encoded", "encode it again")
-    else:
-        raw = unquote_to_bytes(data)
+    if not is_inline(source) or dataurl_syntax.problem(source) or "\n" in source:
+        fix = "write data:,TEXT with all but letters and digits percent-encoded, or data:;base64,TEXT with padding"
+        raise ConfigError("", "the data URL is malformed", fix)
+    in_base64, data = dataurl_syntax.split(source)
+    raw = base64.b64decode(data) if in_base64 else unquote_to_bytes(data)
     if compression != "gzip":
         return raw
     try:

@@ -34,6 +34,12 @@ def problem(source: str) -> str:
     return wrong or (_base64_problem if base64 else _plain_problem)(source[position:])
 
 
+def split(source: str) -> tuple[bool, str]:
+    """Give whether the data of a valid ``data:`` URL are base64, and the data."""
+    _, position, base64 = _head(source)
+    return base64, source[position:]
+
+
 def _head(source: str) -> tuple[str, int, bool]:
     """Give what is wrong before the data, where the data begin, and whether they are base64."""
     position = 5

@@ -11,6 +11,7 @@ from validator_corpus import SPECS, complete, write
 from validator_oracle import CASES, printed, rows
 
 from flatprov.errors import ConfigError
+from flatprov.ignition import dataurl
 from flatprov.ignition.report import Entry, Report
 from flatprov.ignition.validate import validate
 from flatprov.ignition.validate.positions import locate
@@ -137,3 +138,34 @@ def test_an_entry_is_printed_like_the_real_one() -> None:
 def test_the_tables_are_where_they_are_looked_for() -> None:
     assert Path(CASES).is_dir()
     assert {"validate_nodes", "validate_versions"} <= set(names())
+
+
+def test_data_urls_are_decoded_where_the_real_decoder_does() -> None:
+    urls = {
+        row["config"]["storage"]["files"][0]["contents"]["source"]: bool(row["report"])
+        for name, row in rows()
+        if name.startswith("resources: source data:") and row["config"]["ignition"]["version"] == "3.5.0"
+    }
+    assert len(urls) > 80
+    for url, refused in urls.items():
+        if refused:
+            with pytest.raises(ConfigError):
+                dataurl.decode(url)
+        else:
+            dataurl.decode(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "data"),
+    [
+        ("data:,", b""),
+        ("data:,a%20b+c", b"a b+c"),
+        ('data:;a="b,c",d', b"d"),
+        ("data:text/plain;charset=utf-8;base64,YQ==", b"a"),
+        ("data:;base64,YR==", b"a"),
+        ("data:;base64,", b""),
+        ("data:;charset=base64,YQ==", b"YQ=="),
+    ],
+)
+def test_what_a_data_url_holds(url: str, data: bytes) -> None:
+    assert dataurl.decode(url) == data
