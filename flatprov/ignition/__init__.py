@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from flatprov.ignition.nodes import Directory, File, Link, Owner
     from flatprov.ignition.passwd import Group, User
     from flatprov.ignition.rendering import render
+    from flatprov.ignition.report import Entry, Report
     from flatprov.ignition.root import KernelArguments, Proxy, Timeouts
     from flatprov.ignition.secrets import Redactor, is_sensitive, secret_leaves
     from flatprov.ignition.systemd import DropIn, Unit
+    from flatprov.ignition.target import Target
     from flatprov.ignition.transport import dumps, pack, pack_bytes, unpack, unpack_bytes
-    from flatprov.ignition.versions import lowest_version
+    from flatprov.ignition.versions import check_target, lowest_version, needs
 
 _PLACES = {
     **dict.fromkeys(("Ignition",), "flatprov.ignition.config"),
@@ -34,11 +36,13 @@ _PLACES = {
     **dict.fromkeys(("Directory", "File", "Link", "Owner"), "flatprov.ignition.nodes"),
     **dict.fromkeys(("Group", "User"), "flatprov.ignition.passwd"),
     **dict.fromkeys(("render",), "flatprov.ignition.rendering"),
+    **dict.fromkeys(("Entry", "Report"), "flatprov.ignition.report"),
     **dict.fromkeys(("KernelArguments", "Proxy", "Timeouts"), "flatprov.ignition.root"),
     **dict.fromkeys(("Redactor", "is_sensitive", "secret_leaves"), "flatprov.ignition.secrets"),
     **dict.fromkeys(("DropIn", "Unit"), "flatprov.ignition.systemd"),
+    **dict.fromkeys(("Target",), "flatprov.ignition.target"),
     **dict.fromkeys(("dumps", "pack", "pack_bytes", "unpack", "unpack_bytes"), "flatprov.ignition.transport"),
-    **dict.fromkeys(("lowest_version",), "flatprov.ignition.versions"),
+    **dict.fromkeys(("check_target", "lowest_version", "needs"), "flatprov.ignition.versions"),
 }
 
 __all__ = [
@@ -47,6 +51,7 @@ __all__ = [
     "Directory",
     "Disk",
     "DropIn",
+    "Entry",
     "File",
     "Filesystem",
     "Group",
@@ -60,15 +65,19 @@ __all__ = [
     "Raid",
     "Redactor",
     "Remote",
+    "Report",
     "Tang",
+    "Target",
     "Timeouts",
     "Unit",
     "User",
+    "check_target",
     "diff",
     "dumps",
     "is_sensitive",
     "lowest_version",
     "merge",
+    "needs",
     "pack",
     "pack_bytes",
     "render",

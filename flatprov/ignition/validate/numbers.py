@@ -8,7 +8,8 @@ from typing import Final
 
 from flatprov.ignition.validate import scanning
 
-_SUSPECT: Final = re.compile(r"[eE]|[0-9]{300}")
+#: A number without one of these is below the limit, whatever its other digits are.
+_SUSPECT: Final = re.compile(r"[eE]\+?[0-9]{3}|[0-9.]{200}")
 _NUMBER: Final = re.compile(r"-?[0-9][0-9.eE+-]*")
 
 
