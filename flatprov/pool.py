@@ -134,7 +134,7 @@ def node_names(pool: str, count: int, prefix: str = "") -> list[str]:
 def _packed(
     pool: str, ignition: Ignition, updates: Updates, image: Image | Release, platform: str
 ) -> pulumi.Input[str]:
-    """The pool's config, judged and rendered once. Secret where a leaf is, or where it holds what is secret by nature."""
+    """The pool's config, judged and rendered once. Secret where a leaf is, or where it holds a secret by nature."""
 
     def pack_known(model: dict[str, Any]) -> pulumi.Input[str]:
         own = render(model["ignition"])

@@ -129,7 +129,7 @@ class Platform(Protocol):
 
     @property
     def flatcar_platform(self) -> str:
-        """Flatcar's name of what its nodes run on: ``qemu``, ``aws``, …"""
+        """Flatcar's name of what its nodes run on, such as ``qemu`` or ``aws``."""
 
     def plan_nodes(self, pool: PoolSpec) -> Callable[[pulumi.Resource], list[Node]]:
         """Judge the pool before anything is registered; the answer registers one resource per node below a parent."""
