@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -67,16 +68,34 @@ def print_steps(steps: Sequence[Step]) -> None:
 
 
 def progress() -> Progress | None:
-    """Bytes and percent on a terminal; None elsewhere."""
+    """Bytes, percent, rate and the time that is left, on a terminal; None elsewhere."""
     if not sys.stderr.isatty():
         return None
+    began, at_begin, last = time.monotonic(), -1, 0
 
     def show(done: int, total: int) -> None:
-        share = f"{100 * done // total:3d} %" if total else ""
-        end = "\n" if total and done >= total else ""
-        print(f"\r{done / 2**20:8.1f} MiB {share}", end=end, file=sys.stderr, flush=True)
+        nonlocal began, at_begin, last
+        if at_begin < 0 or done < last:  # a resumed download begins with what is there; the next file at zero
+            began, at_begin = time.monotonic(), done
+        last = done
+        line = progress_line(done, total, done - at_begin, time.monotonic() - began)
+        print(f"\r{line:<60}", end="\n" if total and done >= total else "", file=sys.stderr, flush=True)
 
     return show
+
+
+def progress_line(done: int, total: int, moved: int, seconds: float) -> str:
+    """``12.0 of 500.0 MiB, 2 %, 6.0 MiB/s, 1:21 left``; without what is not known yet."""
+    parts = [f"{done / 2**20:.1f} MiB"]
+    if total:
+        parts = [f"{done / 2**20:.1f} of {total / 2**20:.1f} MiB", f"{100 * done // total} %"]
+    if moved and seconds > 0:
+        rate = moved / seconds
+        parts.append(f"{rate / 2**20:.1f} MiB/s")
+        if total > done:
+            minutes, rest = divmod(round((total - done) / rate), 60)
+            parts.append(f"{minutes}:{rest:02} left")
+    return ", ".join(parts)
 
 
 def _step(one: Step) -> dict[str, Any]:

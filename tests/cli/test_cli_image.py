@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from flatprov.cli import main
+from flatprov.cli.image_fetch import progress_line
 from flatprov.flatcar.artifacts import candidate_files
 from flatprov.images import http
 from flatprov.testing import ReleaseServer, SigningKey
@@ -210,6 +211,23 @@ def test_a_stopped_fetch_goes_on(command: Command, tmp_path: Path) -> None:
     spans = command.server.gets(f"/amd64-usr/4593.2.5/{FILE}")
     assert spans[0] == ""
     assert spans[1].startswith("bytes=")
+
+
+MIB = 1 << 20
+
+
+@pytest.mark.parametrize(
+    ("numbers", "line"),
+    [
+        ((0, 0, 0, 0.0), "0.0 MiB"),
+        ((12 * MIB, 500 * MIB, 12 * MIB, 2.0), "12.0 of 500.0 MiB, 2 %, 6.0 MiB/s, 1:21 left"),
+        ((300 * MIB, 500 * MIB, 100 * MIB, 10.0), "300.0 of 500.0 MiB, 60 %, 10.0 MiB/s, 0:20 left"),
+        ((500 * MIB, 500 * MIB, 500 * MIB, 10.0), "500.0 of 500.0 MiB, 100 %, 50.0 MiB/s"),
+        ((10 * MIB, 0, 10 * MIB, 2.0), "10.0 MiB, 5.0 MiB/s"),
+    ],
+)
+def test_progress_tells_rate_and_time_left(numbers: tuple[int, int, int, float], line: str) -> None:
+    assert progress_line(*numbers) == line
 
 
 # list, show, resolve
