@@ -1,5 +1,5 @@
 # Two nodes on this machine, from nothing, and everything CI runs. Each target calls one script; the scripts say what they do.
-.PHONY: help up down ssh test bench lint bootstrap build
+.PHONY: help up down ssh test fuzz bench lint bootstrap build
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -21,7 +21,12 @@ test:  ## everything CI runs
 bench:  ## the measurements, as ratios to what the real parts cost alone
 	@tests/lab/bootstrap.sh
 	@tests/lab/build.sh
-	@.venv/bin/python -m tests.bench
+	@.venv/bin/python -m tests.bench $(PARTS)
+
+fuzz:  ## texts on which the validator and the real tool differ: make fuzz SECONDS=600
+	@tests/lab/bootstrap.sh
+	@tests/lab/build.sh ignition
+	@.venv/bin/python -m tests.ignition.validate.fuzz $(or $(SECONDS),300)
 
 lint:  ## only the linters
 	@tests/lab/bootstrap.sh

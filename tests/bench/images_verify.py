@@ -107,5 +107,10 @@ def _children(run: Callable[[], object]) -> float:
     return used() - before
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Print the figures, for a file of so many MiB as the first argument says."""
     print(report(measure(int(sys.argv[1]) << 20 if sys.argv[1:] else 542 << 20)))
+
+
+if __name__ == "__main__":
+    main()
