@@ -73,6 +73,8 @@ def read(text: str | bytes) -> tuple[Any, tuple[Duplicate, ...]]:
     except (ValueError, _SpecialError):
         value = None
         _malformed(text)
+    if _is_too_deep(value):
+        _too_deep(text)
     return value, tuple(_duplicates(text)) if twice else ()
 
 
@@ -125,9 +127,20 @@ def _malformed(text: str | bytes) -> NoReturn:
     for word in _CONSTANTS:
         if view.startswith(word, at):
             raise _error(view, at, f"{word} is no JSON", "write a number")
-    if wrong.message == "exceeded max depth":
+    if wrong.message.endswith(syntax.DEPTH):
         _too_deep(text)
     raise _error(view, at, f"the JSON is malformed: {wrong.message}", "correct it there")
+
+
+def _is_too_deep(value: Any) -> bool:
+    """Tell whether a value is nested more deeply than allowed, which Python itself may have read."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        inner = [one.values() if isinstance(one, dict) else one for one in level if isinstance(one, (dict, list))]
+        level = [one for group in inner for one in group]
+        if not level:
+            return False
+    return any(isinstance(one, (dict, list)) for one in level)
 
 
 def _too_deep(text: str | bytes) -> NoReturn:

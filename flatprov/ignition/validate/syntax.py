@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import accumulate
 from json.decoder import JSONDecodeError
 from typing import Any, Final, NamedTuple
 
@@ -14,10 +15,13 @@ from flatprov.ignition import gotext
 from flatprov.ignition.validate import scanning
 
 MAX_DEPTH: Final = 10_000
+DEPTH: Final = "exceeded max depth"
 _END: Final = "unexpected end of JSON input"
 _UNFINISHED_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:(\.)(?![0-9])|(?:\.[0-9]+)?[eE][+-]?(?![0-9]))")
 _BEFORE_NUMBER: Final = re.compile(r"[-+.0-9eE]*\Z")
 _NOT_STRUCTURE: Final = {code: None for code in range(256) if chr(code) not in "[]{}"}
+_STEPS: Final = {"[": 1, "{": 1, "]": -1, "}": -1}
+_BRACKET: Final = re.compile(r"[\[\]{}]")
 _ESCAPES: Final = '"\\/bfnrt'
 _HEX: Final = "0123456789abcdefABCDEF"
 
@@ -41,7 +45,30 @@ _scan: Final = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=_
 
 
 def problem(view: str) -> SyntaxProblem | None:
-    """Find the first thing in the view of a text that keeps it from being JSON."""
+    """Find the first thing in the view of a text that keeps it from being JSON, as Go reads it."""
+    found = _problem(view)
+    deep = _too_deep(view)
+    if deep is not None and (found is None or found.at > deep):
+        return _at(view, deep, DEPTH)
+    return found
+
+
+def _too_deep(view: str) -> int | None:
+    """Give the first bracket below Go's limit; newer Pythons read on beyond it."""
+    if view.count("[") + view.count("{") <= MAX_DEPTH:
+        return None
+    steps = map(_STEPS.__getitem__, scanning.bare(view).translate(_NOT_STRUCTURE))
+    if max(accumulate(steps), default=0) <= MAX_DEPTH:
+        return None
+    depth = 0
+    for bracket in _BRACKET.finditer(scanning.blank(view)):
+        depth += _STEPS[bracket[0]]
+        if depth > MAX_DEPTH:
+            return bracket.start()
+    return None
+
+
+def _problem(view: str) -> SyntaxProblem | None:
     start = scanning.skip_space(view, 0)
     if start == len(view):
         return SyntaxProblem(_END, len(view))
@@ -202,7 +229,7 @@ def _deep(view: str, start: int) -> int | SyntaxProblem:
             gave_up = gave_up if near else len(stack)
             stack.append(view[index])
             if len(stack) > MAX_DEPTH:
-                return SyntaxProblem("exceeded max depth", index)
+                return _at(view, index, DEPTH)
             index, fresh = index + 1, True
         else:
             index, fresh = found, False

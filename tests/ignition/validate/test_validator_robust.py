@@ -170,3 +170,20 @@ def test_anything_below_a_known_property(value: object) -> None:
         except ValueError:
             continue
         assert [entry.message for entry in validate(text)] == [entry.message for entry in validate(config)]
+
+
+@pytest.mark.parametrize(("depth", "refused"), [(199, False), (200, True), (950, True), (5000, True), (50_000, True)])
+def test_how_deep_read_goes(depth: int, refused: bool) -> None:
+    text = f'{{"a":{"[" * depth}{"]" * depth}}}'
+    if refused:
+        with pytest.raises(ConfigError, match="line 1, column 205: the JSON is nested too deeply"):
+            read(text)
+    else:
+        read(text)
+
+
+@pytest.mark.parametrize(("depth", "column"), [(9999, 0), (10_000, 10_037), (20_000, 10_037)])
+def test_how_deep_validate_goes(depth: int, column: int) -> None:
+    [entry] = validate(f'{V},"a":{"[" * depth}{"]" * depth}}}')
+    assert entry.message.endswith("exceeded max depth") == bool(column)
+    assert entry.column == (column or 33)

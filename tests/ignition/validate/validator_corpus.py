@@ -296,6 +296,14 @@ def unit_texts(count: int, seed: int) -> Iterator[str]:
         yield write({"ignition": {"version": "3.4.0"}, "systemd": {"units": [unit]}}, layout=number)
 
 
+def nested() -> Iterator[str]:
+    """Give texts that are nested as deeply as the real tool reads, and a little more."""
+    for depth in (5000, 9999, 10_000, 10_001):
+        yield f'{{"ignition":{{"version":"3.4.0"}},"a":{"[" * depth}{"]" * depth}}}'
+        yield f'{{"ignition":{{"version":"3.4.0"}},"a":{"[" * depth}1 2'
+        yield '{"a":' * depth
+
+
 def corpus() -> list[str | bytes]:
     """Give all of them."""
-    return [*mutations(), *table_texts(), *damaged(400, 1), *combined(250, 2), *unit_texts(250, 3)]
+    return [*nested(), *mutations(), *table_texts(), *damaged(400, 1), *combined(250, 2), *unit_texts(250, 3)]
