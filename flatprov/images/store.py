@@ -10,7 +10,7 @@
     ROOT/references/ABCD…/OWNER   who needs the file of that SHA-512; `flatprov.images.garbage` keeps it then
     ROOT/locks/                   one per thing that is made; the kernel frees them when a process dies
 
-Who reads a file holds a shared lock on the file itself (`flatprov.images.locks.in_use`), so it is not removed meanwhile.
+Who reads a file holds a shared lock on it (`flatprov.images.locks.in_use`), so it is not removed meanwhile.
 """
 
 from __future__ import annotations
