@@ -249,6 +249,8 @@ def damaged(count: int, seed: int) -> Iterator[bytes]:
     for number in range(count):
         data = bytearray(short if number % 2 else chance.choice(texts))
         for _ in range(chance.choice((1, 1, 2, 3))):
+            if not data:
+                break
             place = chance.randrange(len(data))
             kind = chance.randrange(8)
             if kind < 3:
