@@ -13,6 +13,8 @@ import ssl
 import threading
 import time
 from collections.abc import Callable
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from flatprov.errors import CancelledError, ImageError
@@ -29,6 +31,7 @@ CONNECT_TIMEOUT_SECONDS = 10.0
 ATTEMPTS = 5  #: in a row without progress
 BACKOFF_SECONDS = 0.5  #: doubles with each attempt, up to ten seconds
 MAX_REDIRECTS = 10
+MAX_WAIT_SECONDS = 30.0  #: for a server that asks for a pause
 _POLL_SECONDS = 0.05
 _CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
@@ -101,12 +104,23 @@ def check_response(response: httpx.Response, url: str) -> None:
     if status in (404, 410):
         raise image_error("not-found", url, f"does not exist (HTTP {status})", "check version, platform and mirror")
     if status >= 500 or status in (408, 429):
-        wait = response.headers.get("Retry-After", "")
         raise TransientError(
             image_error("server-failed", url, f"the server failed (HTTP {status})", "try later or use another mirror"),
-            min(float(wait), 30.0) if wait.isdigit() else 0.0,
+            retry_after_seconds(response.headers.get("Retry-After", "")),
         )
     raise image_error("refused", url, f"the server refused it (HTTP {status})", "check the address, login and proxy")
+
+
+def retry_after_seconds(value: str) -> float:
+    """How long a server wants us to wait: seconds or a date (RFC 9110, 10.2.3); at most half a minute, 0 if unclear."""
+    if value.isdecimal() and value.isascii():
+        return min(float(value), MAX_WAIT_SECONDS)
+    try:
+        date = parsedate_to_datetime(value)
+    except (TypeError, ValueError):
+        return 0.0
+    left = (date - datetime.now(date.tzinfo)).total_seconds()
+    return min(max(left, 0.0), MAX_WAIT_SECONDS)
 
 
 def translate(error: Exception, url: str) -> Exception:

@@ -33,7 +33,7 @@ def test_memory_stays_small_for_a_disk_of_zeros(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", MEASURE, str(path)], check=True, capture_output=True, text=True)
     size, peak = map(int, done.stdout.split())
     assert size == 700 << 20
-    assert peak < 300 << 20
+    assert peak < 150 << 20  # the goal is 300 MB; without the guard this file takes 308 MiB
 
 
 @pytest.mark.parametrize(("zeros", "huge"), [(b"", False), (bytes(1 << 20), False), (bytes(400 << 20), True)])

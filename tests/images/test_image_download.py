@@ -12,6 +12,8 @@ import subprocess
 import sys
 import threading
 import time
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,7 @@ from release_server import ReleaseServer
 from flatprov.errors import CancelledError, ImageError
 from flatprov.images.download import Downloaded, download
 from flatprov.images.fetch import fetch_bytes, fetch_or_none
+from flatprov.images.http import retry_after_seconds
 
 DATA = bytes(range(256)) * 4096 * 3  # 3 MiB
 SHA512 = hashlib.sha512(DATA).hexdigest()
@@ -168,6 +171,27 @@ def test_truncated_says_how_far_it_came(server: ReleaseServer, tmp_path: Path) -
     server.serve("/f", DATA, cuts=[2_000_000, 0, 0, 0, 0, 0])
     with pytest.raises(ImageError, match=rf"after [1-9]\d+ of {len(DATA)} bytes"):
         get(server, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("value", "least", "most"),
+    [
+        ("7", 7, 7),
+        ("9999", 30, 30),
+        ("", 0, 0),
+        ("soon", 0, 0),
+        ("-5", 0, 0),
+        ("²", 0, 0),
+        ("Fri, 31 Dec 1999 23:59:59 GMT", 0, 0),
+    ],
+)
+def test_retry_after_in_seconds_and_as_a_date(value: str, least: float, most: float) -> None:
+    assert least <= retry_after_seconds(value) <= most
+
+
+def test_retry_after_a_date_to_come() -> None:
+    then = datetime.now(timezone.utc) + timedelta(seconds=20)
+    assert 10 <= retry_after_seconds(format_datetime(then, usegmt=True)) <= 20
 
 
 def test_nobody_listens() -> None:
