@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from flatprov.ignition.merging import merge
     from flatprov.ignition.nodes import Directory, File, Link, Owner
     from flatprov.ignition.passwd import Group, User
-    from flatprov.ignition.rendering import render
+    from flatprov.ignition.rendering import render, render_many
     from flatprov.ignition.report import Entry, Report
     from flatprov.ignition.root import KernelArguments, Proxy, Timeouts
     from flatprov.ignition.secrets import Redactor, is_sensitive, secret_leaves
@@ -35,7 +35,7 @@ _PLACES = {
     **dict.fromkeys(("merge",), "flatprov.ignition.merging"),
     **dict.fromkeys(("Directory", "File", "Link", "Owner"), "flatprov.ignition.nodes"),
     **dict.fromkeys(("Group", "User"), "flatprov.ignition.passwd"),
-    **dict.fromkeys(("render",), "flatprov.ignition.rendering"),
+    **dict.fromkeys(("render", "render_many"), "flatprov.ignition.rendering"),
     **dict.fromkeys(("Entry", "Report"), "flatprov.ignition.report"),
     **dict.fromkeys(("KernelArguments", "Proxy", "Timeouts"), "flatprov.ignition.root"),
     **dict.fromkeys(("Redactor", "is_sensitive", "secret_leaves"), "flatprov.ignition.secrets"),
@@ -81,6 +81,7 @@ __all__ = [
     "pack",
     "pack_bytes",
     "render",
+    "render_many",
     "secret_leaves",
     "unpack",
     "unpack_bytes",

@@ -50,11 +50,11 @@ def conflicts(layers: Layers, merged: dict[str, Any] | None = None) -> Report:
     from flatprov.ignition.validate import validate
 
     merged = merge_all([config for _, config in layers]) if merged is None else merged
-    places = list(_places(_Place((), (), ROOT, merged)))
-    by_path = {place.path: place for place in places}
-    entries = [_explained(entry, by_path, layers) for entry in validate(merged, ignition_version=_READS_ALL)]
-    entries += (entry for place in places for entry in _foreign(place, layers))
-    return Report(tuple(entries))
+    entries: list[Entry] = list(validate(merged, ignition_version=_READS_ALL))
+    if entries:
+        by_path = {place.path: place for place in _places(_Place((), (), ROOT, merged))}
+        entries = [_explained(entry, by_path, layers) for entry in entries]
+    return Report((*entries, *_inherited(layers, merged)))
 
 
 def merge_checked(layers: Layers) -> dict[str, Any]:
@@ -95,30 +95,39 @@ def _places(place: _Place) -> Iterator[_Place]:
     yield place
     for item in place.shape.fields:
         value = place.data.get(item.name)
-        if item.shape is None or not value:
+        if item.shape is None or not value or item.repeats:  # what repeats is never merged
             continue
         if item.kind is Kind.OBJECT:
             yield from _places(_Place((*place.path, item.name), (*place.keys, (item.name, None)), item.shape, value))
             continue
         for number, one in enumerate(value):
-            keys = (*place.keys, (item.name, str(number) if item.repeats else item_key(item.shape, one)))
+            keys = (*place.keys, (item.name, item_key(item.shape, one)))
             yield from _places(_Place((*place.path, item.name, number), keys, item.shape, one))
 
 
 def _held(config: dict[str, Any], keys: tuple[tuple[str, str | None], ...]) -> dict[str, Any]:
     """Give what one layer says of an object, or an empty one."""
+    return _found(config, keys)[1]
+
+
+def _found(
+    config: dict[str, Any], keys: tuple[tuple[str, str | None], ...]
+) -> tuple[tuple[str | int, ...], dict[str, Any]]:
     shape: Shape | None = ROOT
-    data = config
+    data, path = config, ()  # type: tuple[dict[str, Any], tuple[str | int, ...]]
     for name, key in keys:
-        item: Field = shape.by_name[name] if shape else Field(name, Kind.OBJECT)
-        shape, value = item.shape, data.get(name)
+        item = shape.by_name[name] if shape else Field(name, Kind.OBJECT)
+        shape, value = item.shape, data.get(name) or {}
         if item.kind is Kind.OBJECT:
-            data = value or {}
+            data, path = value, (*path, name)
         else:
-            data = next((one for one in value or [] if item_key(shape, one) == key), {})
+            number = next((at for at, one in enumerate(value) if item_key(shape, one) == key), None)
+            if number is None:
+                return (), {}
+            data, path = value[number], (*path, name, number)
         if not data:
-            return {}
-    return data
+            return (), {}
+    return path, data
 
 
 def _origin(place: _Place, name: str, layers: Layers) -> str:
@@ -179,9 +188,21 @@ def _said(found: dict[str, str]) -> str:
     return ", ".join(f"{' and '.join(names)} from {layer}" for layer, names in by_layer.items())
 
 
-def _foreign(place: _Place, layers: Layers) -> Iterator[Entry]:
+def _inherited(layers: Layers, merged: dict[str, Any]) -> Iterator[Entry]:
     """Find contents of one layer with the compression or hash of another."""
-    if place.shape not in (RESOURCE, REFERENCE) or not place.data.get("source"):
+    seen = set()
+    for number, (_, config) in enumerate(layers):
+        for above in _places(_Place((), (), ROOT, config)) if number else ():
+            if above.shape not in (RESOURCE, REFERENCE) or above.keys in seen:
+                continue
+            seen.add(above.keys)
+            if any(_held(below, above.keys) for _, below in layers[:number]):
+                path, data = _found(merged, above.keys)
+                yield from _foreign(_Place(path, above.keys, above.shape, data), layers)
+
+
+def _foreign(place: _Place, layers: Layers) -> Iterator[Entry]:
+    if not place.data.get("source"):
         return
     source = _origin(place, "source", layers)
     compression = _origin(place, "compression", layers) if place.data.get("compression") else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from flatprov.errors import ConfigError
@@ -56,6 +57,24 @@ def render(ignition: Ignition) -> dict[str, Any]:
     if own != {"ignition": {"version": DEFAULT_VERSION}}:
         parts.append(own)
     return merge_checked([(f"part {number} of the sum", part) for number, part in enumerate(parts, 1)])
+
+
+def render_many(base: Ignition, overlays: Iterable[Ignition]) -> Iterator[dict[str, Any]]:
+    """Render ``base + overlay`` for each overlay; the base is rendered once.
+
+    For pools, whose machines differ in a name and an address. One config is made at a time; what they have in common is
+    shared between them, so they must not be changed.
+
+    Args:
+        base: what all have in common.
+        overlays: what each adds or changes, in order.
+
+    Raises:
+        ConfigError: as ``render`` does, when the config at fault is reached.
+    """
+    common = render(base)
+    for number, overlay in enumerate(overlays, 1):
+        yield merge_checked([("the common part", common), (f"overlay {number}", render(overlay))])
 
 
 def _own(ignition: Ignition) -> dict[str, Any]:

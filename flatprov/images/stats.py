@@ -58,7 +58,7 @@ def step(name: str) -> Iterator[None]:
     try:
         yield
     finally:
-        steps.append(Step(name, time.monotonic() - wall, _cpu_seconds() - cpu, _peak_bytes()))
+        steps.append(Step(name, time.monotonic() - wall, _cpu_seconds() - cpu, peak_bytes()))
 
 
 def _cpu_seconds() -> float:
@@ -66,7 +66,8 @@ def _cpu_seconds() -> float:
     return time.process_time() + children.ru_utime + children.ru_stime
 
 
-def _peak_bytes() -> int:
+def peak_bytes() -> int:
+    """The most memory this process had; not ``ru_maxrss``, in which the peak of its parent lives on."""
     with contextlib.suppress(OSError):
         for line in _STATUS.read_text().splitlines():
             if line.startswith("VmHWM:"):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from flatprov.errors import ConfigError
-from flatprov.ignition import Directory, File, Ignition, Link, Remote, User, render
+from flatprov.ignition import Directory, File, Ignition, Link, Remote, Unit, User, render, rendering
 from flatprov.ignition.conflicts import conflicts, merge_checked, named
 from flatprov.ignition.merging import merge_all
 
@@ -81,3 +81,21 @@ def test_parts_may_need_each_other() -> None:
     )
     assert render(total)["storage"]["files"][0]["contents"]["source"] == "https://h/a"
     assert render(Ignition() + Ignition(users=[User("a")]) + Ignition()) == render(Ignition(users=[User("a")]))
+
+
+def test_many_configs_of_one_base_are_the_sums_and_the_base_is_rendered_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    unit = Unit("app.service", contents="[Install]\nWantedBy=multi-user.target\n")
+    base = Ignition(files=[File("/etc/common", "words\n")], units=[unit])
+    overlays = [Ignition(files=[File("/etc/hostname", f"web-{number}\n")]) for number in range(3)]
+    wanted = [render(base + overlay) for overlay in overlays]
+    rendered: list[Ignition] = []
+    real = rendering.render
+    monkeypatch.setattr(rendering, "render", lambda one: rendered.append(one) or real(one))
+    assert list(rendering.render_many(base, overlays)) == wanted
+    assert [one is base for one in rendered] == [True, False, False, False]
+
+
+def test_a_conflict_with_the_base_names_both() -> None:
+    base = Ignition(files=[File("/etc/a", "x", user="core")])
+    with pytest.raises(ConfigError, match=r"the common part.*overlay 2|overlay 2.*the common part"):
+        list(rendering.render_many(base, [Ignition(), Ignition(files=[File("/etc/a", "x", user=7)])]))

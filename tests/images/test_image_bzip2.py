@@ -13,11 +13,12 @@ import pytest
 from flatprov.images.bzip2 import _has_huge_blocks, open_bzip2, read_up_to
 
 MEASURE = """
-import resource, sys
+import sys
 from pathlib import Path
 from flatprov.images.bzip2 import open_bzip2, read_up_to
+from flatprov.images.stats import peak_bytes
 with open_bzip2(Path(sys.argv[1]), threads=2) as stream:
-    print(read_up_to(stream, 1 << 40), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+    print(read_up_to(stream, 1 << 40), peak_bytes())
 """
 
 

@@ -1,0 +1,5 @@
+"""``python -m flatprov``."""
+
+from flatprov.cli import main
+
+main()
