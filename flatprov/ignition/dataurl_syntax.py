@@ -10,7 +10,7 @@ import re
 from typing import Final
 
 _TOKENS: Final = re.compile(r"[!#$%&'*+\-.0-9A-Z^_`a-z{|}~]*")
-_QUOTED: Final = re.compile(r'(?:[^"\\\x80-\U0010ffff]|\\[\x00-\x7f])*')
+_QUOTED: Final = re.compile(r"(?:[\x00-!#-\[\]-\x7f]|\\[\x00-\x7f])*")
 _TYPES: Final = ("text", "image", "audio", "video", "application", "message", "multipart")
 _GO_STRING: Final = re.compile(
     r"(?:[^\\\n\"]|\\[abfnrtv\\\"]|\\x[0-9a-fA-F]{2}|\\[0-3][0-7]{2}"
