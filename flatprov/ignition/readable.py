@@ -17,6 +17,7 @@ from flatprov.ignition.secrets import secret_leaves
 
 _LARGEST: Final = 200_000  # characters; comparing longer texts line by line takes too long
 _MOST_LINES: Final = 4000
+_LONGEST_PART: Final = 16_384  # bytes; signed queries of URLs have some hundreds
 _CONTEXT: Final = 2  # unchanged lines around a changed one
 _ALWAYS_SECRET: Final = ("passwordHash", "keyFile")
 _UNSET: Final = "(not set)"
@@ -54,7 +55,7 @@ def changes(old: dict[str, Any], new: dict[str, Any], *, secret: bool = False) -
     """
     leaves = {leaf for config in (old, new) for leaf in secret_leaves(config, everything=secret)}
     # Whole files are masked where they are shown; parts of a line (passwords in URLs, headers) go at the end.
-    parts = Redactor(leaf for leaf in leaves if b"\n" not in leaf and len(leaf) <= 256)
+    parts = Redactor(leaf for leaf in leaves if b"\n" not in leaf and len(leaf) <= _LONGEST_PART)
     show = _Show(leaves, secret)
     found = []
     for one in differences(old, new):
@@ -102,9 +103,10 @@ class _Show:
 
     def _list(self, path: str, item: Field, old: list[Any], new: list[Any]) -> Change:
         before, after = ([self._name(item, one) for one in side] for side in (old, new))
-        lines = [line for line in difflib.ndiff(before, after) if not line.startswith("?")]
-        changed = [line for line in lines if not line.startswith(" ")]
-        return Change(path, "" if changed else "changed", tuple(_safe(line) for line in changed))
+        if len(before) + len(after) > _MOST_LINES:
+            return Change(path, f"{len(before)} -> {len(after)} items")
+        changed = [line for line in _unified(before, after, context=0) if not line.startswith("@@")]
+        return Change(path, "" if changed else "changed", tuple(f"{line[0]} {line[1:]}" for line in changed))
 
     def _name(self, item: Field, one: Any) -> str:
         if isinstance(one, str):
@@ -177,8 +179,8 @@ def _readable(data: bytes) -> list[str] | None:
     return lines if len(lines) <= _MOST_LINES else None
 
 
-def _unified(old: list[str], new: list[str]) -> Iterator[str]:
-    lines = difflib.unified_diff(old, new, lineterm="", n=_CONTEXT)
+def _unified(old: list[str], new: list[str], context: int = _CONTEXT) -> Iterator[str]:
+    lines = difflib.unified_diff(old, new, lineterm="", n=context)
     for number, line in enumerate(lines):
         if number >= 2:  # without the names of two files
             yield _safe(line)
