@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
+from flatprov.cli.formatting import Formatter
 from flatprov.errors import FlatprovError
 
 #: The commands and what each is for. ``flatprov NAME`` runs the module ``flatprov.cli.NAME``, whose ``add_to`` fills in
@@ -26,10 +27,12 @@ COMMANDS: Final = {
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of ``flatprov``. Exit status 0 done, 1 failed, 2 wrong usage."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    parser = argparse.ArgumentParser(prog="flatprov", description="Flatcar Container Linux nodes and clusters anywhere")
+    parser = argparse.ArgumentParser(
+        prog="flatprov", description="Flatcar Container Linux nodes and clusters anywhere", formatter_class=Formatter
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, purpose in COMMANDS.items():
-        command = commands.add_parser(name, help=purpose)
+        command = commands.add_parser(name, help=purpose, formatter_class=Formatter)
         if given[:1] == [name]:
             importlib.import_module(f"flatprov.cli.{name}").add_to(command)
     options = parser.parse_args(given)

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from flatprov.cli.formatting import Formatter
 from flatprov.errors import BudgetError, ConfigError, FlatprovError
 
 if TYPE_CHECKING:
@@ -28,12 +29,13 @@ _BROKEN_PIPE = 141  # what a shell reports for a program that SIGPIPE ended
 def add_to(ignition: argparse.ArgumentParser) -> None:
     """Fill in this command's parser."""
     ignition.description = __doc__
-    ignition.formatter_class = argparse.RawDescriptionHelpFormatter
     actions = ignition.add_subparsers(required=True, metavar="ACTION")
     common, printing = _common(), _printing()
 
     def action(name: str, run: Callable[[argparse.Namespace], int], purpose: str, *parents: Any) -> Any:
-        parser = actions.add_parser(name, help=purpose, description=purpose, parents=[*parents])
+        parser = actions.add_parser(
+            name, help=purpose, description=purpose, parents=[*parents], formatter_class=Formatter
+        )
         parser.set_defaults(run=lambda options: sys.exit(_guarded(run, options)))
         return parser
 
@@ -54,7 +56,7 @@ def add_to(ignition: argparse.ArgumentParser) -> None:
 
 
 def _common() -> argparse.ArgumentParser:
-    common = argparse.ArgumentParser(add_help=False)
+    common = argparse.ArgumentParser(add_help=False, formatter_class=Formatter)
     common.add_argument("--files-dir", "-d", metavar="FOLDER", help="where local files of Butane configs are")
     common.add_argument("--target", metavar="VERSION", help="the Flatcar or Ignition version that will read it")
     common.add_argument(
@@ -70,7 +72,7 @@ def _common() -> argparse.ArgumentParser:
 
 
 def _printing() -> argparse.ArgumentParser:
-    printing = argparse.ArgumentParser(add_help=False)
+    printing = argparse.ArgumentParser(add_help=False, formatter_class=Formatter)
     printing.add_argument("--pretty", "-p", action="store_true", help="indent the JSON")
     return printing
 
