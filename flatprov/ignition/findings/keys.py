@@ -9,6 +9,7 @@ from typing import Any, Final
 from flatprov.ignition.findings.codes import Path, entry
 from flatprov.ignition.findings.placeholders import SKIPPED, SUSPECT, in_value
 from flatprov.ignition.findings.view import View
+from flatprov.ignition.recognize import OLD_SECTIONS
 from flatprov.ignition.report import Entry
 from flatprov.ignition.schema import ROOT, VERSIONS, Kind, Shape
 
@@ -17,12 +18,7 @@ _MOST_GUESSES: Final = 100  # a nearest name costs time; a config with more unkn
 #: Keys of Container Linux Config and Ignition 2 by the shape they stand in, and what does their work now.
 _OLD: Final[dict[str, dict[str, str]]] = {
     "config": {
-        "etcd": "a drop-in for etcd-member.service",
-        "update": "a file /etc/flatcar/update.conf, or updates= of the pool",
-        "locksmith": "a file /etc/flatcar/update.conf, or updates= of the pool",
-        "flannel": "a drop-in for flanneld.service",
-        "docker": "a drop-in for docker.service, or a file /etc/docker/daemon.json",
-        "networkd": "files below /etc/systemd/network",
+        **OLD_SECTIONS,
         "append": "ignition.config.merge",
         "coreos": "units and files; this is cloud-config",
     },
