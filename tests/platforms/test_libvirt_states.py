@@ -402,8 +402,21 @@ def test_a_foreign_network_of_the_name_or_in_the_range_is_refused() -> None:
         with pytest.raises(ForeignObjectError):
             NETWORKS().create(operation("network"), NETWORK)
         other = msgspec.structs.replace(NETWORK, name="other", cidr="1.2.3.0/25")
-        with pytest.raises(ConfigError, match=r"network proj-dev has 1\.2\.3\.0/24.*for example 1\.2\.11\.0/25"):
+        with pytest.raises(ConfigError, match=r"network proj-dev has 1\.2\.3\.0/24.*for example 10\.17\.0\.0/25"):
             NETWORKS().create(operation("network"), other)
+
+
+def test_a_range_that_is_proposed_is_free(host: FakeLibvirt) -> None:
+    """What is proposed may be in use too: of a whole block only the last range is free here."""
+    taken = [f"192.168.{third}.1" for third in range(255)]
+    for number, address in enumerate(taken):
+        host.define_network(
+            f"n{number}",
+            f"<network><name>n{number}</name><uuid>{number}</uuid><ip address='{address}' prefix='24'/></network>",
+        )
+    wanted = msgspec.structs.replace(NETWORK, name="other", cidr="192.168.7.0/24")
+    with pytest.raises(ConfigError, match=r"for example 192\.168\.255\.0/24"):
+        NETWORKS().create(operation("network"), wanted)
 
 
 def test_an_image_with_users_stays_and_says_whose(host: FakeLibvirt, qcow2: Path) -> None:

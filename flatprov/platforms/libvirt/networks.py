@@ -10,8 +10,9 @@ from typing import Any
 
 from flatprov.errors import ConfigError, FlatprovError, ForeignObjectError
 from flatprov.platforms.libvirt import client as libvirt
-from flatprov.platforms.libvirt import identity
+from flatprov.platforms.libvirt import identity, ranges
 from flatprov.platforms.libvirt.addresses import Plan
+from flatprov.platforms.libvirt.checks.network import of_networks
 from flatprov.platforms.libvirt.settings import NETWORK_TOKEN, NetworkInputs, NetworkState
 from flatprov.provider.context import Context
 from flatprov.provider.resource import Created, Failure, Found, Resource
@@ -59,7 +60,7 @@ class NetworkResource(Resource[NetworkInputs, NetworkState]):
                     with contextlib.suppress(FlatprovError):
                         client.delete_network(uuid)
                 if "already in use" in str(error):
-                    raise _overlap(inputs.name, inputs.cidr, client.uri, str(error).partition("says: ")[2]) from error
+                    raise _overlap(client, inputs.name, inputs.cidr, str(error).partition("says: ")[2]) from error
                 raise
         return Created(identity.node_id(inputs.uri, uuid), state)
 
@@ -119,19 +120,14 @@ def _refuse_conflicts(client: libvirt.Client, owner: str, name: str, cidr: str) 
             )
         taken = _cidr(other.xml)
         if taken and ipaddress.ip_network(taken).overlaps(wanted):
-            raise _overlap(name, cidr, client.uri, f"network {other.name} has {taken}")
+            raise _overlap(client, name, cidr, f"network {other.name} has {taken}")
 
 
-def _overlap(name: str, cidr: str, host: str, why: str) -> ConfigError:
+def _overlap(client: libvirt.Client, name: str, cidr: str, why: str) -> ConfigError:
+    other = ranges.free(ipaddress.IPv4Network(cidr), of_networks(client.networks()))
     return ConfigError(
         f"network {name}",
-        f"its range {cidr} is in use on {host}: {why}",
-        f"choose a free one, for example {_another(cidr)}",
+        f"its range {cidr} is in use on {client.uri}: {why}",
+        f"choose a free one, for example {other}" if other else "take a smaller range",
         path="cidr",
     )
-
-
-def _another(cidr: str) -> str:
-    """A range of the same size a few steps further on."""
-    network = ipaddress.ip_network(cidr)
-    return str(ipaddress.ip_network((int(network.network_address) + 16 * network.num_addresses, network.prefixlen)))
