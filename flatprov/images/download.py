@@ -1,13 +1,13 @@
 """One large file: streamed to a ``.part`` file, resumed, hashed on the way.
 
-What is in the ``.part`` file is never trusted: a resumed download hashes it again from its first byte, and only a
-caller that has checked the digest or signature moves it to where later runs look (`flatprov.images.store`).
+What is in the ``.part`` file is never trusted: a new run continues from the last synced byte
+(`flatprov.images.journal`) and hashes what is there again, once; and only a caller that has checked the digest or
+signature moves it to where later runs look (`flatprov.images.store`).
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 from collections.abc import Callable
@@ -29,7 +29,7 @@ from flatprov.images.http import (
     translate,
     with_retries,
 )
-from flatprov.images.store import name_of
+from flatprov.images.journal import Journal, journal_path
 from flatprov.images.verify import check_sha512
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def download(
 def discard(part: Path) -> None:
     """Remove a ``.part`` file and what is remembered about it."""
     part.unlink(missing_ok=True)
-    _meta_path(part).unlink(missing_ok=True)
+    journal_path(part).unlink(missing_ok=True)
 
 
 class _Transfer:
@@ -127,6 +127,7 @@ class _Transfer:
         self.resumed = False
         self.restarts = 0
         self.digest = hashlib.sha512()
+        self.journal: Journal | None = None
 
     def run(self, stopped: Cancelled) -> None:
         import httpx
@@ -134,21 +135,16 @@ class _Transfer:
         try:
             self.part.parent.mkdir(parents=True, exist_ok=True)
             with open(os.open(self.part, os.O_RDWR | os.O_CREAT, 0o600), "r+b") as file:
-                meta = self._begin(file, stopped)
+                self._begin(file, stopped)
                 if stopped():
                     return
-                if meta is None or not (self.total and self.done == self.total):
-                    headers = {}
-                    if self.done and meta:
-                        headers = {
-                            "Range": f"bytes={self.done}-",
-                            "If-Range": meta["etag"] or meta["last_modified"],
-                        }
-                    with (
-                        new_client(self.timeout_seconds) as client,
-                        client.stream("GET", self.url, headers=headers) as response,
-                    ):
-                        self._receive(response, file, stopped, headers.get("If-Range", ""))
+                try:
+                    if not (self.total and self.done == self.total):
+                        self._request(file, stopped)
+                except (httpx.HTTPError, TransientError):  # what has arrived stays
+                    self._sync(file)
+                    raise
+                self._sync(file)
                 file.flush()
                 os.fsync(file.fileno())
         except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -156,20 +152,39 @@ class _Transfer:
         except OSError as error:
             raise disk_error(self.url, error, str(self.part.parent)) from None
 
-    def _begin(self, file: IO[bytes], stopped: Cancelled) -> dict[str, str] | None:
-        """Hash what an earlier attempt left, or start over where it cannot be continued."""
-        meta = _read_meta(self.part)
-        if meta is None or meta.get("url") != name_of(self.url):
+    def _begin(self, file: IO[bytes], stopped: Cancelled) -> None:
+        """Continue this run, or what an earlier one synced, or start over where neither is possible."""
+        journal = Journal.read(self.part, self.url)
+        size = file.seek(0, os.SEEK_END)
+        if journal is None or size < max(self.done, journal.synced_bytes):
             self._restart(file)
-            return None
-        self.digest = hashlib.sha512()
-        self.done = 0
-        self.total = int(meta.get("total") or 0)
-        while (chunk := file.read(_CHUNK_BYTES)) and not stopped():
-            self.digest.update(chunk)
-            self.done += len(chunk)
-        self.resumed = self.resumed or self.done > 0
-        return meta
+            return
+        self.journal = journal
+        self.total = journal.total_bytes
+        if not self.done:
+            self.digest = hashlib.sha512()
+            file.seek(0)
+            left = journal.synced_bytes
+            while left and (chunk := file.read(min(left, _CHUNK_BYTES))) and not stopped():
+                self.digest.update(chunk)
+                self.done += len(chunk)
+                left -= len(chunk)
+            self.resumed = self.done > 0
+        if stopped():
+            return
+        file.seek(self.done)
+        if size > self.done:  # written, but never synced
+            file.truncate()
+
+    def _request(self, file: IO[bytes], stopped: Cancelled) -> None:
+        headers = {}
+        if self.done and self.journal is not None:
+            headers = {"Range": f"bytes={self.done}-", "If-Range": self.journal.validator}
+        with (
+            new_client(self.timeout_seconds) as client,
+            client.stream("GET", self.url, headers=headers) as response,
+        ):
+            self._receive(response, file, stopped, headers.get("If-Range", ""))
 
     def _restart(
         self, file: IO[bytes], reason: str = "cannot be continued on this server, and it cuts connections"
@@ -186,6 +201,7 @@ class _Transfer:
         self.digest = hashlib.sha512()
         self.done = self.total = self.before = 0
         self.resumed = False
+        self.journal = None
 
     def _receive(self, response: httpx.Response, file: IO[bytes], stopped: Cancelled, validator: str) -> None:
         check_response(response, self.url)
@@ -207,7 +223,8 @@ class _Transfer:
             else:
                 self._restart(file, "changes on the server again and again")
             self.total = int(response.headers.get("Content-Length") or 0)
-            _write_meta(self.part, self.url, response, self.total)
+            etag, modified = response.headers.get("ETag", ""), response.headers.get("Last-Modified", "")
+            self.journal = Journal.begin(self.part, self.url, etag, modified, self.total)
         self._check_size(self.total)
         for chunk in response.iter_raw(_CHUNK_BYTES):
             if stopped():
@@ -216,10 +233,17 @@ class _Transfer:
             file.write(chunk)
             self.digest.update(chunk)
             self.done += len(chunk)
+            if self.journal is not None:
+                self.journal.sync_if_due(file, self.done)
+
+    def _sync(self, file: IO[bytes]) -> None:
+        if self.journal is not None:
+            self.journal.sync(file, self.done)
 
     def _check_size(self, size_bytes: int) -> None:
         if size_bytes > self.max_bytes:
             discard(self.part)
+            self.journal = None
             raise image_error("too-large", self.url, f"is larger than {self.max_bytes} bytes", "raise the limit")
 
     def _counted(self, error: Exception) -> Exception:
@@ -227,30 +251,3 @@ class _Transfer:
         if isinstance(error, TransientError) and self.done:
             error.error.problem += f" after {self.done} of {self.total or 'unknown'} bytes"
         return error
-
-
-def _meta_path(part: Path) -> Path:
-    return part.with_name(part.name + ".json")
-
-
-def _read_meta(part: Path) -> dict[str, str] | None:
-    """What the ``.part`` file is of; None where it cannot be continued (no strong validator, or no such file)."""
-    try:
-        meta = json.loads(_meta_path(part).read_bytes())
-    except (OSError, ValueError):
-        return None
-    usable = isinstance(meta, dict) and all(isinstance(meta.get(key), str) for key in ("url", "etag", "last_modified"))
-    return meta if usable and (meta["etag"] or meta["last_modified"]) else None
-
-
-def _write_meta(part: Path, url: str, response: httpx.Response, total: int) -> None:
-    etag = response.headers.get("ETag", "")
-    meta = {
-        "url": name_of(url),  # hashed: an address may hold a login
-        "etag": "" if etag.startswith("W/") else etag,  # a weak one does not promise equal bytes
-        "last_modified": response.headers.get("Last-Modified", ""),
-        "total": str(total),
-    }
-    new = _meta_path(part).with_suffix(".new")
-    new.write_text(json.dumps(meta))
-    new.replace(_meta_path(part))

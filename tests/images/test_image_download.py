@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import pickle
+import random
 import signal
 import ssl
 import subprocess
@@ -23,6 +24,7 @@ from flatprov.errors import CancelledError, ImageError
 from flatprov.images.download import Downloaded, download
 from flatprov.images.fetch import fetch_bytes, fetch_or_none
 from flatprov.images.http import retry_after_seconds
+from flatprov.images.journal import Journal
 
 DATA = bytes(range(256)) * 4096 * 3  # 3 MiB
 SHA512 = hashlib.sha512(DATA).hexdigest()
@@ -278,19 +280,45 @@ download(sys.argv[1], Path(sys.argv[2]), sha512=sys.argv[3])
 """
 
 
-def test_kill_and_resume(server: ReleaseServer, tmp_path: Path) -> None:
-    """kill -9 in the middle: the next run asks only for the rest."""
+@pytest.mark.parametrize("seed", range(12))
+def test_kill_and_resume(seed: int, server: ReleaseServer, tmp_path: Path) -> None:
+    """kill -9 at a chosen moment: the next run asks only for what was not synced, and the digest is right."""
+    after_bytes = random.Random(seed).randrange(1, len(DATA) * 9 // 10)
     served = server.serve("/f", DATA, pause_per_block_seconds=0.02)
     part = tmp_path / "f.part"
-    child = subprocess.Popen([sys.executable, "-c", CHILD, f"{server.url}/f", str(part), SHA512])
-    deadline = time.monotonic() + 10
-    while not (part.exists() and part.stat().st_size > 1_000_000):
+    code = "import flatprov.images.journal as j; j.SYNC_SECONDS = 0.0\n" + CHILD
+    child = subprocess.Popen([sys.executable, "-c", code, f"{server.url}/f", str(part), SHA512])
+    deadline = time.monotonic() + 20
+    while not (part.exists() and part.stat().st_size >= after_bytes * 2 // 3):
         assert time.monotonic() < deadline
-        time.sleep(0.01)
+        time.sleep(0.005)
     child.send_signal(signal.SIGKILL)
     child.wait()
-    size = part.stat().st_size
-    assert 0 < size < len(DATA)
+    journal = Journal.read(part, f"{server.url}/f")
+    synced = journal.synced_bytes if journal else 0
+    assert synced <= part.stat().st_size
     served.pause_per_block_seconds = 0
     assert get(server, tmp_path, sha512=SHA512).path.read_bytes() == DATA
-    assert server.gets("/f") == ["", f"bytes={size}-"]
+    expected = ["", f"bytes={synced}-"] if synced else ["", ""]
+    assert server.gets("/f") == ([""] if synced == len(DATA) else expected)
+
+
+def test_unsynced_bytes_are_not_trusted(server: ReleaseServer, tmp_path: Path) -> None:
+    """After a power loss the file is longer than what was synced, and the rest of it is zeros."""
+    served = server.serve("/f", DATA, cuts=[1_500_000])
+    with pytest.raises(ImageError):
+        get(server, tmp_path, attempts=1)
+    part = tmp_path / "f.part"
+    synced = part.stat().st_size
+    with part.open("ab") as file:
+        file.write(bytes(500_000))
+    served.cuts.clear()
+    assert get(server, tmp_path, sha512=SHA512).path.read_bytes() == DATA
+    assert server.gets("/f") == ["", f"bytes={synced}-"]
+
+
+def test_a_part_file_without_a_journal_starts_over(server: ReleaseServer, tmp_path: Path) -> None:
+    server.serve("/f", DATA)
+    (tmp_path / "f.part").write_bytes(DATA[:1_000_000])
+    assert get(server, tmp_path, sha512=SHA512).path.read_bytes() == DATA
+    assert server.gets("/f") == [""]
