@@ -34,7 +34,7 @@ def header(version: int = 3, bits: int = 0, size: int = 1 << 30, crypt: int = 0)
     [
         (header(), "qcow2"),
         (bz2.compress(b"x"), "bz2"),
-        (gzip.compress(b"x"), "gzip"),
+        (gzip.compress(b"x", mtime=0), "gzip"),
         (lzma.compress(b"x"), "xz"),
         (b"PK\x03\x04", "zip"),
         (b"KDMV\x01", "vmdk"),
@@ -115,7 +115,7 @@ def test_unpack_refusals_leave_nothing(kind: str, tmp_path: Path) -> None:
 
 
 def test_trailing_garbage_after_gzip_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "s").write_bytes(gzip.compress(b"x" * 1000) + b"evil")
+    (tmp_path / "s").write_bytes(gzip.compress(b"x" * 1000, mtime=0) + b"evil")
     with pytest.raises(ImageError, match="damaged"):
         unpack_stream(tmp_path / "s", tmp_path / "t", "gzip")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import inspect
 import struct
 import threading
@@ -431,6 +432,25 @@ def test_an_image_with_users_stays_and_says_whose(host: FakeLibvirt, qcow2: Path
     NODES().delete(operation(), ID, node(hosts=[where]), on_it.state)
     IMAGES().delete(operation(), made.id, image(qcow2), made.state)
     assert made.state.volume not in host.volume_names()
+
+
+def test_a_file_is_held_while_it_is_uploaded(host: FakeLibvirt, qcow2: Path, monkeypatch) -> None:
+    """Making room in the store takes no file that another process holds."""
+
+    def is_held() -> bool:
+        with qcow2.open("rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
+
+    held = []
+    real = FakeLibvirt.upload
+    monkeypatch.setattr(FakeLibvirt, "upload", lambda *given: (held.append(is_held()), real(*given)))
+    IMAGES().create(operation(), image(qcow2))
+    assert held == [True]
+    assert not is_held()
 
 
 def test_an_image_is_uploaded_once_by_many(host: FakeLibvirt, qcow2: Path) -> None:

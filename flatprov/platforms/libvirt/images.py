@@ -45,6 +45,8 @@ class ImageResource(Resource[ImageInputs, ImageState]):
 
     def create(self, ctx: Context, inputs: ImageInputs) -> Created:
         """Verify on this machine, then upload unless the host has it."""
+        from flatprov.images.locks import in_use  # late, as below
+
         client = libvirt.connect(inputs.uri, ctx.name)
         client.pool_free_bytes(inputs.storage_pool)  # a missing pool is better told before a download
         image = _obtain(ctx, inputs)
@@ -56,7 +58,9 @@ class ImageResource(Resource[ImageInputs, ImageState]):
                 path="source",
             )
         name = identity.base_volume(inputs.version, image.sha512, image.format)
-        with _locks.setdefault(f"{inputs.uri}|{inputs.storage_pool}/{name}", threading.Lock()), ctx.slot(client.slots):
+        lock = _locks.setdefault(f"{inputs.uri}|{inputs.storage_pool}/{name}", threading.Lock())
+        # in_use first: waiting for another upload may take long, and the file is needed after it
+        with in_use(image.path), lock, ctx.slot(client.slots):
             volume = _place(ctx, client, inputs.storage_pool, name, image)
         return Created(f"{inputs.uri}|{inputs.storage_pool}/{name}", _state(volume, image.format, image.sha512))
 
