@@ -99,8 +99,18 @@ class BootMonitor:
 
     @property
     def ended(self) -> bool:
-        """The boot is over, for good or bad; a failure may still get a better reason within the next second."""
+        """The boot is over, for good or bad; see ``explained`` for a failure."""
         return self._end is not None
+
+    @property
+    def explained(self) -> bool:
+        """No later line can give a failure a better reason.
+
+        systemd writes to the console itself, while Ignition's words take the way through journal and kernel: on a slow
+        console they come seconds after "emergency mode".
+        """
+        end = self._end
+        return self._rank is Rank.EXACT or isinstance(end, Ready) or (isinstance(end, Failed) and end.again)
 
     def timeout_reason(self, seconds: float) -> Failed:
         """The failure to report for a machine that has not come up within the time."""

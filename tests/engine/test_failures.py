@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 import pytest
 from engine_faults import Plugin, boot_sector, processes_in, reporting_text
-from engine_host import look, virsh
+from engine_host import look, made, virsh
 from engine_stack import Done, Stack
 
 from flatprov.ignition import pack
@@ -170,15 +170,15 @@ class Failed:
         settings = {**self.settings, "broken": broken, "pools": pools}
         (self.stack.folder / "settings.json").write_text(json.dumps(settings))
 
-    def machines(self) -> dict[str, tuple[str, str, str, int]]:
-        """Each node's UUID, address, run number, and the inode of its disk."""
+    def machines(self) -> dict[str, tuple[str, str, str, str]]:
+        """Each node's UUID, address, run number, and what tells its disk from a later one."""
         found = {}
         for name, entry in self.stack.nodes().items():
             xml = virsh(self.lab.uri, "dumpxml", "--inactive", name)
             disk = re.findall(r"<source file='([^']+root\.qcow2)'", xml)[0]
             outputs = entry["outputs"]
             run = virsh(self.lab.uri, "domid", name).strip()
-            found[name] = outputs["uuid"], outputs["nodeAddress"], run, Path(disk).stat().st_ino
+            found[name] = outputs["uuid"], outputs["nodeAddress"], run, made(disk)
         return found
 
 

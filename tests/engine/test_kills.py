@@ -28,7 +28,7 @@ from engine_faults import (
     reporting_text,
     wait_until,
 )
-from engine_host import Snapshot, look, virsh
+from engine_host import Snapshot, look, made, virsh
 from engine_stack import Done, Stack
 from local.stack import release_dead_locks
 
@@ -135,12 +135,12 @@ class Rig:
             for name in names
         }
 
-    def disks(self) -> dict[str, int]:
-        """The inode of each domain's disk, which changes when it is made anew."""
+    def disks(self) -> dict[str, str]:
+        """What changes of each domain's disk when it is made anew."""
         found = {}
         for name in virsh(self.lab.uri, "list", "--all", "--name").split():
             path = re.findall(r"<source file='([^']+root.qcow2)'", virsh(self.lab.uri, "dumpxml", "--inactive", name))
-            found[name] = Path(path[0]).stat().st_ino
+            found[name] = made(path[0])
         return found
 
     def running(self) -> int:

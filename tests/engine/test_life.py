@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine_host import Snapshot, look, virsh
+from engine_host import Snapshot, look, made, virsh
 from engine_program import PROGRAM, Login, merged, write_settings
 from engine_stack import VENV, Done, Stack, summary
 
@@ -46,9 +46,9 @@ class Life:
         return virsh(self.lab.uri, "dumpxml", "--inactive", name)
 
     def run_of(self, name: str) -> tuple[str, str]:
-        """What changes with each power-on, and with each disk: the running number, and the disk's inode."""
-        disk = Path(re.findall(r"<source file='([^']+root\.qcow2)'", self.domain(name))[0])
-        return virsh(self.lab.uri, "domid", name).strip(), str(disk.stat().st_ino)
+        """What changes with each power-on, and with each disk: the running number, and when the disk was made."""
+        disk = re.findall(r"<source file='([^']+root\.qcow2)'", self.domain(name))[0]
+        return virsh(self.lab.uri, "domid", name).strip(), made(disk)
 
     def is_up(self, name: str) -> bool:
         """Whether a node runs and has had its first boot."""

@@ -26,6 +26,7 @@ from flatprov.errors import (
     PlatformError,
     UnreachableError,
 )
+from flatprov.flatcar.boot import BootMonitor
 from flatprov.ignition import pack, unpack
 from flatprov.platforms.libvirt import change, domain, faults, firstboot, identity, images
 from flatprov.platforms.libvirt.client import Client
@@ -504,6 +505,38 @@ def test_a_machine_that_stops_during_its_first_boot_is_told(host: FakeLibvirt, m
     with pytest.raises(BootError, match="the machine stopped during its first boot"):
         NODES().create(ctx, node())
     assert ctx.partial[1].phase == "failed"
+
+
+class SlowConsole:
+    """Gives one piece a read, and then nothing."""
+
+    def __init__(self, *pieces: bytes) -> None:
+        self.pieces = list(pieces)
+
+    def read(self, seconds: float) -> bytes:
+        return self.pieces.pop(0) if self.pieces else b""
+
+
+def test_the_reason_of_a_failure_may_come_late(monkeypatch) -> None:
+    """systemd's own lines overtake Ignition's, which go through journal and kernel."""
+    late = b"[   25.6] ignition[238]: error at line 1 col 2: invalid character 'o'\n"
+    late += b"[   25.7] ignition[238]: Ignition failed: config is not valid\n"
+    boot = BootMonitor()
+    boot.feed(b"[  OK  ] Reached target emergency.target - Emergency Mode.\n")
+    assert (boot.ended, boot.explained) == (True, False)
+    console = SlowConsole(b"", b"", b"[  OK  ] Stopped target swap.target.\n", late, b"never read\n")
+    firstboot._hear_out(boot, console)
+    assert boot.explained
+    assert "it is not JSON" in boot.state.reason
+    assert console.pieces == [b"never read\n"]
+
+
+def test_a_reason_that_never_comes_is_not_waited_for_long(monkeypatch) -> None:
+    monkeypatch.setattr(firstboot, "_REASON_SECONDS", 0.05)
+    boot = BootMonitor()
+    boot.feed(b"[  OK  ] Reached target emergency.target - Emergency Mode.\n")
+    firstboot._hear_out(boot, SlowConsole())
+    assert "emergency mode" in boot.state.reason
 
 
 _NO_TICK = b"[    0.028000] Kernel panic - not syncing: IO-APIC + timer doesn't work!  Boot with apic=debug.\n"

@@ -21,6 +21,7 @@ _AGENT_EVERY_SECONDS = 3.0
 _ALIVE_EVERY_SECONDS = 2.0
 _TAIL_LINES, _EVERYTHING = 20, 1_000_000
 _KEEP_EVERY_SECONDS = 15.0  # what is known of the console, for `flatprov logs` while a boot hangs
+_REASON_SECONDS = 5.0  # how long a better reason for a failure is waited for
 _STARTS = 3  # of a machine whose kernel gives up because the host was too busy
 
 
@@ -73,7 +74,7 @@ def wait(ctx: Context, build: Build, console: Console, restart: Callable[[], Con
             if isinstance(state, Ready):
                 return Outcome(state, waited)
             if isinstance(state, Failed):
-                boot.feed(console.read(_POLL_SECONDS))  # the lines that belong to it arrive together
+                _hear_out(boot, console)
                 if not state.again or starts == _STARTS:
                     raise _failed(build, boot.state if isinstance(boot.state, Failed) else state)
                 starts += 1
@@ -100,6 +101,14 @@ def wait(ctx: Context, build: Build, console: Console, restart: Callable[[], Con
     finally:
         console.close()
         log.keep(boot)
+
+
+def _hear_out(boot: BootMonitor, console: Console) -> None:
+    """Read on after a failure: the lines that belong to it arrive together, and its true reason may be late."""
+    until = time.monotonic() + _REASON_SECONDS
+    boot.feed(console.read(_POLL_SECONDS))
+    while not boot.explained and time.monotonic() < until:
+        boot.feed(console.read(_POLL_SECONDS))
 
 
 class _Log:
