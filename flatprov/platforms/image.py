@@ -96,6 +96,11 @@ class Release(Arguments, PluginResource):
         return self.artifacts.apply(lambda files: _file_of(files, name, self.label))
 
     @property
+    def max_ignition_spec(self) -> pulumi.Output[str]:
+        """The newest Ignition spec it reads."""
+        return self.output("maxIgnitionSpec")
+
+    @property
     def facts(self) -> dict[str, pulumi.Input[str]]:
         """What a config is checked against: version, Ignition and architecture."""
         return {
