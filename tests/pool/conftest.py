@@ -29,6 +29,13 @@ class Recorder(pulumi.runtime.Mocks):
                 "resolvedVersion": "4593.2.5",
                 "resolvedChannel": "stable",
                 "maxIgnitionSpec": "3.6.0",
+                "releaseDate": "2026-08-13 15:48:35 +0000",
+                "ignition": "2.24.0",
+                "kernel": "6.12.1",
+                "imageFiles": {
+                    "libvirt": "flatcar_production_qemu_image.img",
+                    "metal": "flatcar_production_image.bin.bz2",
+                },
             },
         }
         return f"{args.name}-id", {**inputs, **outputs.get(args.typ, {})}

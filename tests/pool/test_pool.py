@@ -196,6 +196,21 @@ def test_a_release_is_resolved_by_the_plugin_and_pinned(program) -> None:
     assert program.recorder.of(NODE_TOKEN)["web-0"]["version"] == "4593.2.5"
 
 
+def test_what_a_release_tells(program) -> None:
+    def body():
+        release = fp.Release("flatcar")
+        told = [
+            release.flatcar_version, release.release_date, release.max_ignition_spec, release.software,
+            release.artifacts, release.file_name("qemu"), release.file_name("metal"),
+        ]  # fmt: skip
+        return pulumi.Output.all(*told)
+
+    version, date, spec, software, artifacts, qemu, metal = program.run(body)
+    assert (version, date, spec) == ("4593.2.5", "2026-08-13 15:48:35 +0000", "3.6.0")
+    assert (software["ignition"], software["kernel"]) == ("2.24.0", "6.12.1")
+    assert (artifacts["libvirt"], artifacts["metal"]) == (qemu, metal)
+
+
 def test_overrides_reach_their_node_only(program, image) -> None:
     own = {"web-1": fp.NodeOverride(address="10.17.3.5", mac="52:54:00:AB:CD:EF")}
     program.run(lambda: web(image, overrides=own).addresses)
