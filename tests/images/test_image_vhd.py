@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from flatprov.errors import ImageError
 from flatprov.images.vhd import check_fixed_vhd, raw_to_fixed_vhd, read_vhd
 
 pytestmark = pytest.mark.oracle
-needs_qemu = pytest.mark.skipif(shutil.which("qemu-img") is None, reason="qemu-img is not installed")
 
 
 def made(path: Path, kind: str, size: int) -> Path:
@@ -23,7 +21,6 @@ def made(path: Path, kind: str, size: int) -> Path:
     return path
 
 
-@needs_qemu
 def test_fixed_of_qemu_is_taken_and_others_refused(tmp_path: Path) -> None:
     assert check_fixed_vhd(made(tmp_path / "f", "fixed", 5 << 20)).virtual_size_bytes == 5 << 20
     with pytest.raises(ImageError, match="is a dynamic VHD"):
@@ -33,7 +30,6 @@ def test_fixed_of_qemu_is_taken_and_others_refused(tmp_path: Path) -> None:
         check_fixed_vhd(odd)
 
 
-@needs_qemu
 @pytest.mark.parametrize("size", [1, 1 << 20, (3 << 20) + 512, 700 << 20, 30 << 30, 200 << 30])
 def test_raw_disk_becomes_one_that_qemu_reads(size: int, tmp_path: Path) -> None:
     path, start = tmp_path / "disk", os.urandom(min(size, 4096))
@@ -52,7 +48,6 @@ def test_raw_disk_becomes_one_that_qemu_reads(size: int, tmp_path: Path) -> None
         assert told["virtual-size"] == found.virtual_size_bytes
 
 
-@needs_qemu
 def test_damaged_footers_are_refused(tmp_path: Path) -> None:
     path = made(tmp_path / "f", "fixed", 1 << 20)
     with path.open("r+b") as file:
