@@ -102,6 +102,7 @@ class Ignition(Part, shape=IGNITION, place="ignition"):
                 raise self.fail(attribute, f"must be {one.__name__}(...)", "construct the class")
         for attribute in ("merge", "certificate_authorities"):
             self._items(attribute, None)
+        self._codes()
         check_contents(self, "replace", self.replace)
 
     def _items(self, attribute: str, kind: type | None) -> None:
@@ -117,6 +118,14 @@ class Ignition(Part, shape=IGNITION, place="ignition"):
             elif isinstance(one, Part) and not isinstance(one, kind):
                 fix = f"move it to the list for {type(one).__name__}"
                 raise self.fail(f"{attribute}[{number}]", f"is a {type(one).__name__}, not a {kind.__name__}", fix)
+
+    def _codes(self) -> None:
+        if isinstance(self.silence, (str, bytes, int, float, dict)):
+            raise self.fail("silence", "must be a list", 'write silence=["remote-without-hash"]')
+        if isinstance(self.silence, (list, tuple, set, frozenset)) and self.silence:
+            from flatprov.ignition.findings.codes import checked  # late: few configs silence anything
+
+            checked(self.silence)
 
     def fail(self, attribute: str, problem: str, fix: str) -> ConfigError:
         """Make the error for a property of the config."""

@@ -27,8 +27,12 @@ def inspect(config: dict[str, Any], *, target: Target, silence: Iterable[str] = 
         ConfigError: the target's Ignition cannot read the config's spec, or a code to silence does not exist.
     """
     check_target(config, target)
-    rules = validate(config, ignition_version=target.ignition or NEWEST_IGNITION)
-    return rules + findings(config, target=target, silence=silence)
+    return _rules(config, target) + findings(config, target=target, silence=silence)
+
+
+def _rules(config: dict[str, Any], target: Target) -> Report:
+    """What Ignition's rules say; ``oem://`` is Flatcar's own addition, and ``check_target`` knows where it works."""
+    return validate(config, ignition_version=target.ignition or NEWEST_IGNITION, oem=True)
 
 
 def require(report: Report, subject: str) -> Report:
@@ -63,5 +67,4 @@ def require_whole(config: dict[str, Any], subject: str, *, target: Target) -> No
         ConfigError: it is invalid, or the target's Ignition cannot read it.
     """
     check_target(config, target)
-    rules = validate(config, ignition_version=target.ignition or NEWEST_IGNITION)
-    require(Report(rules.errors), f"{subject}, with what flatprov adds")
+    require(Report(_rules(config, target).errors), f"{subject}, with what flatprov adds")

@@ -31,7 +31,7 @@ from flatprov.images.http import Cancelled
 from flatprov.images.keys import PINNED, PublicKey, normal_fingerprint
 from flatprov.images.recency import check_recent
 from flatprov.images.sources import chosen_mirror
-from flatprov.images.store import Store
+from flatprov.images.store import Store, give_name
 from flatprov.images.verify import MAX_SIGNED_TEXT_BYTES, verify_detached
 
 
@@ -152,14 +152,7 @@ class Mirror:
         """
         path = self.folder / below
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            part.chmod(0o644)
-            part.replace(path)
-            handle = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
+            give_name(part, path, 0o644)
         except OSError as error:
             raise disk_error(below, error, str(self.folder)) from None
         discard(part)

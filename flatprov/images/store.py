@@ -258,17 +258,22 @@ class Store:
 
     def _place(self, part: Path, path: Path) -> None:
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            part.chmod(0o444)
-            part.replace(path)
-            folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            give_name(part, path, 0o444)
         except OSError as error:
             raise disk_error(path.name, error, str(self.root)) from None
         part.with_name(part.name + ".json").unlink(missing_ok=True)
+
+
+def give_name(part: Path, path: Path, mode: int) -> None:
+    """Give a finished, synced file its name, whole or not at all, also after a power loss."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part.chmod(mode)
+    part.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def name_of(key: str) -> str:

@@ -242,3 +242,25 @@ def test_a_damaged_package_is_refused(text: str) -> None:
 def test_every_public_name_is_exported() -> None:
     assert all(hasattr(ign, name) for name in ign.__all__)
     assert {part.__name__ for part in PARTS} <= set(ign.__all__)
+
+
+@pytest.mark.parametrize(
+    ("silence", "says"),
+    [
+        (["remote-without-hsh"], "did you mean remote-without-hash"),
+        ("os-file", "must be a list"),
+        ([3], "there is no finding"),
+        ([["os-file"]], "there is no finding"),
+        (3, "must be a list"),
+    ],
+)
+def test_what_cannot_be_silenced_is_told_where_it_is_written(silence: Any, says: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        ign.Ignition(silence=silence)
+    assert caught.value.path == "silence"
+    assert says in str(caught.value).replace("Did", "did")
+
+
+def test_layers_silence_together() -> None:
+    both = ign.Ignition(silence=["os-file"]) + ign.Ignition(silence=("file-exists",))
+    assert both.silenced() == {"os-file", "file-exists"}

@@ -164,6 +164,13 @@ def test_a_leaf_that_is_not_known_yet_breaks_no_preview_and_what_it_depends_on_i
     assert program.dependencies["web-0"]["ignition"] == {"server"}
 
 
+def test_a_source_on_the_oem_partition_is_flatcars_own(program, image) -> None:
+    own = fp.Ignition(files=[fp.File("/opt/tool", fp.Remote("oem:///tool", hash=f"sha512-{'0' * 128}"))])
+    program.run(lambda: web(image, ignition=own).addresses)
+    config = unpack(program.recorder.of(NODE_TOKEN)["web-0"]["ignition"])
+    assert any(entry["contents"].get("source") == "oem:///tool" for entry in config["storage"]["files"])
+
+
 def test_outputs_at_any_leaf_reach_the_config_and_the_hardware(program, image) -> None:
     def body():
         key, memory = pulumi.Output.from_input(KEY), pulumi.Output.from_input("4GiB")
@@ -275,12 +282,6 @@ BAD = {
         errors.ConfigError,
         "storage.files[0].contents.source",
         "[placeholder]",
-    ),
-    "code that no finding has": (
-        {"ignition": fp.Ignition(silence=["remote-without-hsh"])},
-        errors.ConfigError,
-        "silence",
-        "remote-without-hash",
     ),
     "not with what flatprov adds": (
         {"ignition": fp.Ignition(links=[fp.Link("/etc/flatcar", "/mnt")])},

@@ -128,8 +128,9 @@ def checked(codes: Iterable[str]) -> frozenset[str]:
         ConfigError: a code that no finding has; the message has the nearest one.
     """
     wanted = [codes] if isinstance(codes, str) else list(codes)
-    for one in wanted:
-        if one not in CODES:
+    given: list[object] = [*wanted]  # whatever a program without types hands over
+    for one in given:
+        if not isinstance(one, str) or one not in CODES:
             near = get_close_matches(str(one)[:60].lower().replace("_", "-"), CODES, n=1)
             fix = f"did you mean {near[0]}?" if near else "docs/findings/index.md lists all codes"
             raise ConfigError("silence", f"there is no finding {str(one)[:60]!r}", fix, path="silence")
